@@ -11,6 +11,7 @@ Takes a study's name, gives paths and the list of weekly corpora. Knows no stage
                  series/     series.parquet
                  lags/       lags.parquet
                  report/     index.html
+                 validate/   <variant>/tokens/, adapters/ ...: the same study with changed settings
 """
 
 from __future__ import annotations
@@ -25,14 +26,24 @@ from temporal_adapters.errors import ArtifactError
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one study: ``runs/<study>``."""
+    """The folder of one study: ``runs/<study>``.
+
+    Attributes
+    ----------
+    root
+        Where everything lies.
+    source
+        Another run folder whose world and weeks are read instead of own ones; None for a study of its own. A variant of
+        a study has the same posts and writes all else below its own root.
+    """
 
     root: Path
+    source: Path | None = None
 
     @property
     def weeks(self) -> Path:
         """Folder of the weekly corpora."""
-        return self.root / "weeks"
+        return (self.source or self.root) / "weeks"
 
     @property
     def answers(self) -> Path:
@@ -62,7 +73,12 @@ class RunFolder:
     @property
     def world(self) -> Path:
         """Folder of a simulated world."""
-        return self.root / "world"
+        return (self.source or self.root) / "world"
+
+    @property
+    def validate(self) -> Path:
+        """Folder of the variants of the study, and of what they say about the instrument."""
+        return self.root / "validate"
 
     def tokens(self, week: str) -> Path:
         """Folder of the token blocks of one week (label)."""
