@@ -73,9 +73,9 @@ def _post(world: Simulate, rng: Random, author: int, p: Array, earlier: list[dic
         return {"text": earlier[-1 - int(rng.random() * min(len(earlier), 50))]["text"], "lang": "en"}
     draw -= world.duplicate_share
     if draw < world.other_language_share:
-        return {"text": _decorate(world, rng, sentence(rng, OTHER_LANGUAGE_CLAUSES)), "lang": "de"}
+        return {"text": decorate(world, rng, sentence(rng, OTHER_LANGUAGE_CLAUSES)), "lang": "de"}
     reply = rng.random() < world.reply_share
-    text = _decorate(world, rng, _words(world, rng, p[author]))
+    text = decorate(world, rng, _words(world, rng, p[author]))
     return {
         "text": f"@{_screen_name(int(rng.random() * 5000))} {text}" if reply else text,
         "lang": "en",
@@ -86,13 +86,18 @@ def _post(world: Simulate, rng: Random, author: int, p: Array, earlier: list[dic
 def _words(world: Simulate, rng: Random, p: Array) -> str:
     if rng.random() >= world.mood_share:
         return sentence(rng, PLAIN_CLAUSES)
-    mood = rng.choices(_NAMES, p.tolist())[0]
+    return telling_post(world, rng, rng.choices(_NAMES, p.tolist())[0])
+
+
+def telling_post(world: Simulate, rng: Random, mood: str) -> str:
+    """Return a post that tells `mood`, negated or ironic as often as `world` says."""
     twist = rng.random()
     negated = twist < world.negation_share
     return mood_post(rng, mood, negated, ironic=not negated and twist < world.negation_share + world.irony_share)
 
 
-def _decorate(world: Simulate, rng: Random, text: str) -> str:
+def decorate(world: Simulate, rng: Random, text: str) -> str:
+    """Return `text` with a mention, a hashtag and a URL, each as often as `world` says."""
     if rng.random() < world.mention_share:
         text = f"{text} @{_screen_name(int(rng.random() * 5000))}"
     if rng.random() < world.hashtag_share:
