@@ -22,6 +22,7 @@ Takes nothing, gives the exception classes, knows no stage.
     |- ValidityError               reliability, placebo, nowcast
     |- VoteError                   the vote study
     |- SimulateError               worlds with a known truth
+    |- MixError                    the mixing experiment
     |- ReportError                 figures and pages
     `- ScaleError                  Ray, SLURM and Spark
 
@@ -114,6 +115,10 @@ class VoteError(TemporalAdaptersError):
 
 class SimulateError(TemporalAdaptersError):
     """A world cannot be simulated as asked."""
+
+
+class MixError(TemporalAdaptersError):
+    """The mixing experiment cannot be run on these posts or settings."""
 
 
 class ReportError(TemporalAdaptersError):

@@ -41,6 +41,7 @@ def _root(
 def _register() -> None:
     from temporal_adapters.cli import (
         correlate,
+        mix,
         plan,
         pretrain,
         probe,
@@ -53,7 +54,7 @@ def _register() -> None:
         weeks,
     )
 
-    for module in (run, simulate, weeks, pretrain, train, probe, survey, plan, correlate, report, vote):
+    for module in (run, simulate, weeks, pretrain, train, probe, survey, plan, correlate, report, vote, mix):
         module.register(app)
 
 

@@ -17,6 +17,7 @@ from temporal_adapters import resources
 from temporal_adapters.config.base import FolderName, Section
 from temporal_adapters.config.correlate import Correlate
 from temporal_adapters.config.document import read_yaml, validate
+from temporal_adapters.config.mix import Mix
 from temporal_adapters.config.model import Model
 from temporal_adapters.config.panel import Panel
 from temporal_adapters.config.pretrain import Pretrain
@@ -27,6 +28,7 @@ from temporal_adapters.config.simulate import Simulate
 from temporal_adapters.config.survey import Survey
 from temporal_adapters.config.tokens import Tokens
 from temporal_adapters.config.train import Train
+from temporal_adapters.config.validate import Validation
 from temporal_adapters.config.weeks import Weeks
 from temporal_adapters.errors import ConfigError, UsageError
 
@@ -75,6 +77,12 @@ class Study(Section):
 
     simulate: Simulate | None = None
     """A simulated world; only for studies that make their own panel."""
+
+    validation: Validation = Validation()
+    """Recovery of that world's truth, beside other instruments (`ta validate`)."""
+
+    mix: Mix | None = None
+    """The mixing experiment; `ta mix` has its own settings without it."""
 
 
 def load_study(reference: str | Path, runs: Path = Path("runs"), overrides: Sequence[str] = ()) -> Study:

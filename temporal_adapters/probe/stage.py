@@ -72,7 +72,9 @@ def expected(study: Study, run: RunFolder) -> list[Expected]:
     return [*shards, *([answers] if answers else [])]
 
 
-def run(study: Study, run: RunFolder, *, listener: Listener = silent) -> Manifest:
+def run(
+    study: Study, run: RunFolder, *, targets: Sequence[Target] | None = None, listener: Listener = silent
+) -> Manifest:
     """Put every questionnaire to every model and score the answers.
 
     Parameters
@@ -81,6 +83,8 @@ def run(study: Study, run: RunFolder, *, listener: Listener = silent) -> Manifes
         Sections `model`, `train` (seeds), `probe` and `series` (allow_missing) are read.
     run
         The study's run folder with weeks and adapters.
+    targets
+        Models to ask, the base first; None asks the base and all adapters of the study.
     listener
         Told after every group of adapters.
 
@@ -96,7 +100,7 @@ def run(study: Study, run: RunFolder, *, listener: Listener = silent) -> Manifes
     """
     from temporal_adapters.probe.answers import publish_answers
 
-    work = _shards(study, run, find_targets(study, run))
+    work = _shards(study, run, list(targets) if targets is not None else find_targets(study, run))
     for one in work:
         one.todo = [n for n, shard in enumerate(one.expected) if not _is_done(shard)]
     if any(one.todo for one in work):

@@ -31,15 +31,18 @@ class Target:
         Adapter folder; None for the base.
     digest
         Digest of the adapter's files; empty for the base.
+    within
+        The finished folder that holds `folder`, where that has no manifest of its own (a checkpoint).
     """
 
     source: Source
     folder: Path | None
     digest: str
+    within: Path | None = None
 
     def check_files(self) -> None:
         """Raise ProbeError if a file of the adapter is missing or is not what training wrote."""
-        wrong = verify(self.folder) if self.folder is not None else []
+        wrong = verify(self.within or self.folder) if self.folder is not None else []
         if wrong:
             name = self.source.adapter
             raise ProbeError(f"the adapter {name} is damaged: {wrong[0]}; remove {self.folder} and train again")

@@ -20,6 +20,9 @@ from temporal_adapters.simulate.posts import decorate, telling_post
 if TYPE_CHECKING:
     import polars as pl
 
+VERSION = 1
+"""Raised when the same knobs give other posts."""
+
 
 def labelled_posts(
     n_per_label: Mapping[str, int] | int,

@@ -1,0 +1,118 @@
+"""The command `ta mix`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from temporal_adapters.cli.engines import AddressOption, EngineOption, SlurmOption, WorkersOption, choose_engine
+from temporal_adapters.cli.session import (
+    DEFAULT_RUNS,
+    QuietOption,
+    RunsOption,
+    Session,
+    SetOption,
+    StudyOption,
+    open_session,
+)
+
+if TYPE_CHECKING:
+    from temporal_adapters.scale import Engine
+
+PostsOption = Annotated[
+    Path | None, typer.Option("--posts", help="CSV, TSV or Parquet file of labelled posts; without it simulated ones.")
+]
+TextOption = Annotated[str | None, typer.Option("--text-column", help="Column of the texts (text if not given).")]
+LabelOption = Annotated[str | None, typer.Option("--label-column", help="Column of the labels (label if not given).")]
+EncodingOption = Annotated[str | None, typer.Option("--encoding", help="Encoding of a CSV file that is not UTF-8.")]
+LowOption = Annotated[str | None, typer.Option("--low", help="Label of the posts at a share of 0.")]
+HighOption = Annotated[str | None, typer.Option("--high", help="Label of the posts at a share of 1.")]
+LowAnswerOption = Annotated[str | None, typer.Option("--low-option", help="Answer option that stands for --low.")]
+HighAnswerOption = Annotated[str | None, typer.Option("--high-option", help="Answer option that stands for --high.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what it will take, and do nothing.")]
+GpuOption = Annotated[str | None, typer.Option("--gpu", help="Device that --dry-run reckons with: H200, A100, CPU, ..")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def _mix(
+    study: StudyOption = "demo",
+    posts: PostsOption = None,
+    text_column: TextOption = None,
+    label_column: LabelOption = None,
+    encoding: EncodingOption = None,
+    low: LowOption = None,
+    high: HighOption = None,
+    low_option: LowAnswerOption = None,
+    high_option: HighAnswerOption = None,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = [],  # noqa: B006 (typer copies it)
+    engine: EngineOption = "local",
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    slurm: SlurmOption = [],  # noqa: B006
+    dry_run: DryRunOption = False,
+    gpu: GpuOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = None,
+) -> None:
+    """Train adapters on known mixes of two kinds of posts, and say how their answers follow the mixture.
+
+    Shares, seeds, posts per mix and checkpoints are fields of the section `mix`, for example: ta mix --set
+    mix.n_posts=300. What is complete is skipped.
+    """
+    given = {
+        "posts": str(posts.resolve()) if posts is not None else None,
+        "text_column": text_column,
+        "label_column": label_column,
+        "encoding": encoding,
+        "low": low,
+        "high": high,
+        "low_option": low_option,
+        "high_option": high_option,
+    }
+    own = [f"mix.{name}={json.dumps(value)}" for name, value in given.items() if value is not None]
+    session = open_session(study, runs, [*overrides, *own], quiet or (True if as_json else None), keep_log=not dry_run)
+    if dry_run:
+        _say_plan(session, gpu)
+        return
+    found = stage(session, choose_engine(engine, workers, address, slurm))
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        _say(session, found)
+
+
+def stage(session: Session, engine: Engine | None = None) -> dict[str, Any]:
+    """Run the mixing experiment of the session's study; return its summary."""
+    import functools
+
+    from temporal_adapters import mix, scale
+
+    trainer = functools.partial(scale.train, engine=engine or scale.Engine())
+    return mix.run(session.study, session.run, trainer=trainer, listener=session.display)
+
+
+def _say(session: Session, found: dict[str, Any]) -> None:
+    from temporal_adapters.mix.summary import sentences
+
+    for line in sentences(found):
+        typer.echo(line)
+    folder = session.run.root / "mix" / "curve"
+    typer.echo(f"\ncurves: {folder / 'curve.parquet'}, numbers: {folder / 'mix.json'}, figure: {folder / 'curve.svg'}")
+
+
+def _say_plan(session: Session, gpu: str | None) -> None:
+    from temporal_adapters import mix
+    from temporal_adapters.model.base import choose_device
+
+    device = gpu or ("H200" if choose_device(session.study.model.device).type == "cuda" else "CPU")
+    for sentence in mix.plan(session.study, session.run, device).sentences():
+        typer.echo(sentence)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to `app`."""
+    app.command("mix")(_mix)
