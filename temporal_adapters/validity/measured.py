@@ -1,26 +1,185 @@
 """What a finished study says about noise: the inputs of a power analysis for the next one.
 
-Takes the document of `validity.json`, gives reliabilities and persistence. Knows no test.
+Takes the document of `validity.json` and, where they were made, those of split halves; gives variances, reliabilities
+and persistence. Knows no test.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from temporal_adapters.errors import ValidityError
+from temporal_adapters.significance.effort import LEAST_RELIABILITY, Effort, Noise
 from temporal_adapters.validity.components import Components
 
-_MOST = 0.98
-"""Largest persistence and smallest distance of a reliability from 0 that a power analysis is given."""
+MOST_PERSISTENCE = 0.98
+"""Largest persistence that a power analysis is given."""
+
+
+@dataclass(frozen=True)
+class Halves:
+    """One option's answers in both halves of the same weeks.
+
+    Attributes
+    ----------
+    components
+        Variance components with the factor ``half``. With one seed its noise is part of ``week:half``.
+    posts, users
+        Posts per week, and users of a week, in one half.
+    """
+
+    components: Components
+    posts: float
+    users: float
+
+    @property
+    def ratio(self) -> float:
+        """Variance by which a half of this size misses what both have in common, over the variance of the latter."""
+        signal, noise = self.components.variance["week"], self.components.variance["week:half"]
+        return max(noise, 0.0) / signal if signal > 0 else float("inf")
+
+
+def noise(
+    components: Components | None,
+    by_users: Halves | None = None,
+    by_posts: Halves | None = None,
+    survey_reliability: float | None = None,
+    respondents: float | None = None,
+) -> Noise:
+    """Return the noise of one option.
+
+    Halves of posts share their users, so that they differ by the sampling of posts alone; halves of users differ by
+    both. With one kind of halves, its whole noise is put on posts: it then holds for as many more users as posts
+    (halves of users), or for more posts of the same users (halves of posts).
+
+    Parameters
+    ----------
+    components
+        Of weeks, seeds and wordings in the whole study; None with one of each.
+    by_users, by_posts
+        Split halves, where they were made.
+    survey_reliability, respondents
+        Of the survey.
+    """
+    kinds = [kind for kind in (by_users, by_posts) if kind is not None]
+    variance = components.variance if components is not None else {"week": 1.0}
+    # Half of a half's noise is left in the whole study, and there it looks like signal.
+    signal = max(variance["week"], 0.0) / (1 + max((kind.ratio for kind in kinds), default=0.0) / 2)
+    parts = {name: max(variance.get(f"week:{factor}", 0.0), 0.0) for name, factor in _FACTORS.items()}
+    survey = None
+    if survey_reliability and respondents:
+        survey = (1 / survey_reliability - 1) * respondents
+    found = Noise(signal=signal, survey=survey, **parts)
+    if not kinds:
+        return found
+    if signal <= 0:  # nothing but noise: no number of posts makes a signal of it
+        return replace(found, posts=0.0, users=0.0 if len(kinds) > 1 else None)
+    posts = by_posts or kinds[0]
+    found = replace(found, posts=posts.ratio * posts.posts * signal)
+    if by_users is not None and by_posts is not None:
+        more = max(by_users.ratio - by_posts.ratio * by_posts.posts / by_users.posts, 0.0)
+        found = replace(found, users=more * by_users.users * signal)
+    return found
+
+
+_FACTORS = {"seeds": "seed", "wordings": "wording", "cells": "seed:wording"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The noise of a finished study and the effort it took.
+
+    Attributes
+    ----------
+    noise
+        One per option.
+    persistence
+        Median over options, of the survey's signal.
+    effort
+        The study's own numbers.
+    halves
+        Kinds of halves that were made: ``users``, ``posts``.
+    """
+
+    noise: tuple[Noise, ...]
+    persistence: float
+    effort: Effort
+    halves: tuple[str, ...]
+
+
+def measure(document: Mapping[str, Any], halves: Mapping[str, Mapping[str, Any]] | None = None) -> Measured:
+    """Return the noise of every option of a study.
+
+    Parameters
+    ----------
+    document
+        Content of `validity.json`.
+    halves
+        Kind (``users``, ``posts``) -> content of `halves.json`.
+
+    Raises
+    ------
+    ValidityError
+        If no option has what is needed.
+    """
+    given = halves or {}
+    found, surveys, persistence, sizes = [], [], [], {"seed": 1, "wording": 1}
+    for option in document["options"]:
+        split = {kind: _halves(one, option) for kind, one in given.items()}
+        known = Components(**option["components"]) if option["components"] is not None else None
+        if known is None and not any(split.values()):
+            continue
+        sizes = {**sizes, **({name: known.n[name] for name in sizes if name in known.n} if known else {})}
+        reliability = option["survey_reliability"]
+        found.append(
+            noise(known, split.get("users"), split.get("posts"), reliability or None, option.get("respondents"))
+        )
+        if reliability:
+            surveys.append(reliability)
+            if option.get("persistence"):
+                persistence.append(option["persistence"]["survey"] / reliability)
+    if not found or not surveys or not persistence:
+        raise ValidityError(
+            "the study measures no noise: it needs several seeds or wordings, or halves (ta validate --halves users),"
+            " and a survey with numbers of respondents"
+        )
+    return Measured(
+        noise=tuple(found),
+        persistence=min(max(statistics.median(persistence), 0.0), MOST_PERSISTENCE),
+        effort=_effort(document, sizes, given),
+        halves=tuple(given),
+    )
+
+
+def _halves(document: Mapping[str, Any], option: Mapping[str, Any]) -> Halves | None:
+    for one in document["options"]:
+        if (one["item"], one["option"]) == (option["item"], option["option"]):
+            return Halves(Components(**one["components"]), document["posts"], document["users"])
+    return None
+
+
+def _effort(document: Mapping[str, Any], sizes: Mapping[str, int], halves: Mapping[str, Any]) -> Effort:
+    options = document["options"]
+    respondents = [one["respondents"] for one in options if one.get("respondents")]
+    some: Mapping[str, Any] = next(iter(halves.values()), {})
+    return Effort(
+        weeks=int(statistics.median(len(one["weeks"]) for one in options)),
+        posts=2 * some["posts"] if some else None,
+        users=2 * some["users"] if len(halves) > 1 else None,
+        seeds=sizes["seed"],
+        wordings=sizes["wording"],
+        respondents=statistics.median(respondents) if respondents else None,
+    )
 
 
 def measured(document: Mapping[str, Any], seeds: int | None = None, wordings: int | None = None) -> dict[str, float]:
     """Return medians over options: reliability of the model's and the survey's series, persistence, and weeks.
 
     The model's reliability counts noise between seeds and wordings. Noise from a finite number of posts moves all seeds
-    alike and is not among it: with fewer posts per week than this study had, expect less.
+    alike and is not among it: halves (`measure`) tell it apart.
 
     Parameters
     ----------
@@ -34,22 +193,12 @@ def measured(document: Mapping[str, Any], seeds: int | None = None, wordings: in
     ValidityError
         If no option has what is needed.
     """
-    models, surveys, persistence = [], [], []
-    for option in document["options"]:
-        sizes = {name: n for name, n in (("seed", seeds), ("wording", wordings)) if n is not None}
-        if option["components"] is not None:
-            models.append(Components(**option["components"]).reliability(sizes))
-        if option["survey_reliability"]:
-            surveys.append(option["survey_reliability"])
-            if option.get("persistence"):
-                persistence.append(option["persistence"]["survey"] / option["survey_reliability"])
-    if not models or not surveys or not persistence:
-        raise ValidityError(
-            "the study measures no noise: it needs several seeds or wordings, and a survey with numbers of respondents"
-        )
+    found = measure(document)
+    effort = replace(found.effort, seeds=seeds or found.effort.seeds, wordings=wordings or found.effort.wordings)
+    surveys = [one["survey_reliability"] for one in document["options"] if one["survey_reliability"]]
     return {
-        "reliability_model": max(statistics.median(models), 1 - _MOST),
-        "reliability_survey": max(statistics.median(surveys), 1 - _MOST),
-        "persistence": min(max(statistics.median(persistence), 0.0), _MOST),
-        "weeks": float(statistics.median(len(option["weeks"]) for option in document["options"])),
+        "reliability_model": statistics.median(one.reliability_model(effort) for one in found.noise),
+        "reliability_survey": max(statistics.median(surveys), LEAST_RELIABILITY),
+        "persistence": found.persistence,
+        "weeks": float(effort.weeks),
     }
