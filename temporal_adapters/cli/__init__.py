@@ -50,11 +50,12 @@ def _register() -> None:
         simulate,
         survey,
         train,
+        validate,
         vote,
         weeks,
     )
 
-    for module in (run, simulate, weeks, pretrain, train, probe, survey, plan, correlate, report, vote, mix):
+    for module in (run, simulate, weeks, pretrain, train, probe, survey, plan, correlate, report, validate, vote, mix):
         module.register(app)
 
 

@@ -1,6 +1,6 @@
 """The commands `ta series` and `ta correlate`.
 
-The only place where the survey meets the questionnaires and the adapters' series.
+Here the survey meets the questionnaires and the adapters' series.
 """
 
 from __future__ import annotations
@@ -26,14 +26,11 @@ if TYPE_CHECKING:
 
 def linked_survey(session: Session) -> list[pl.DataFrame]:
     """Return the survey's series in the questionnaires' names; empty without a survey."""
-    study = session.study
-    if study.survey is None:
+    if session.study.survey is None:
         return []
-    from temporal_adapters import questionnaire, survey
-    from temporal_adapters.weeks.windows import wave_keys
+    from temporal_adapters import validate
 
-    series = survey.read(study.survey, study.weeks.first_weekday, wave_keys(study.weeks))
-    linked = survey.link(series, [questionnaire.load(name) for name in study.probe.questionnaires])
+    linked = validate.linked_survey(session.study)
     for missing in linked.without_survey:
         session.display.say(f"series: {missing} is not in the survey")
     return [linked.series]

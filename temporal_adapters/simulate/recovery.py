@@ -10,7 +10,7 @@ sees more than the other. Negation and irony mislead both.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,21 @@ from temporal_adapters.errors import SimulateError
 from temporal_adapters.simulate.language import MOODS
 
 
-def count_moods(corpora: Mapping[date, Path]) -> pl.DataFrame:
+def count_moods(corpora: Mapping[date, Path], words: Mapping[str, Sequence[str]] = MOODS) -> pl.DataFrame:
     """Count the posts that hold a word of each mood.
 
     Parameters
     ----------
     corpora
         First day of a week -> Parquet file of its cleaned posts (column `text`).
+    words
+        Option -> its words; all the words of the world without it.
 
     Returns
     -------
     week, option, n (posts with a word of the option), share (of all such posts of the week, over options)
     """
-    patterns = {mood: r"(?i)\b(?:" + "|".join(map(re.escape, words)) + r")\b" for mood, words in MOODS.items()}
+    patterns = {mood: r"(?i)\b(?:" + "|".join(map(re.escape, known)) + r")\b" for mood, known in words.items()}
     frames = []
     for week, path in corpora.items():
         posts = pl.read_parquet(path, columns=["text"])

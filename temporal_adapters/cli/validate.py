@@ -1,0 +1,85 @@
+"""The command `ta validate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from temporal_adapters.cli.session import (
+    DEFAULT_RUNS,
+    DEFAULT_STUDY,
+    QuietOption,
+    RunsOption,
+    Session,
+    SetOption,
+    StudyOption,
+    open_session,
+)
+
+ReferencesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--references",
+        help="lexicon, classifier, published, published-best, joined by commas; none; or what the study says.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")]
+
+
+_NEEDED = ("simulate", "weeks", "pretrain", "train", "probe", "series")
+"""Stages that a series takes."""
+
+
+def stage(session: Session) -> None:
+    """Measure how well the session's study, and the references that it names, recover the truth of its world."""
+    from temporal_adapters import validate
+    from temporal_adapters.cli.line import parts
+
+    validate.require_world(session.study)
+    for run in {part.step: part.run for part in parts(session.study) if part.step in _NEEDED}.values():
+        run(session)
+    manifest = validate.build(session.study, session.run, listener=session.display)
+    session.display.say(f"validate: {manifest.facts['n_methods']} methods over {manifest.facts['n_weeks']} weeks")
+
+
+def _validate(
+    study: StudyOption = DEFAULT_STUDY,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = [],  # noqa: B006 (typer copies it)
+    references: ReferencesOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = None,
+) -> None:
+    """Say how well a study recovers the known truth of its world, beside other instruments on the same posts."""
+    import json
+
+    from temporal_adapters import validate
+
+    asked = [] if references is None else [f"validation.references={_listed(references)}"]
+    session = open_session(study, runs, [*overrides, *asked], quiet)
+    stage(session)
+    found = validate.read(session.run) or {}
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for line in validate.lines(found):
+        typer.echo(line)
+
+
+def _listed(references: str) -> str:
+    from temporal_adapters.config.validate import REFERENCES
+    from temporal_adapters.errors import UsageError
+
+    names = [name.strip() for name in references.split(",") if name.strip()]
+    if names == ["none"]:
+        return "[]"
+    for name in names:
+        if name not in REFERENCES:
+            raise UsageError(f"--references: there is no reference {name!r} (there are: {', '.join(REFERENCES)}, none)")
+    return f"[{', '.join(names)}]"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to `app`."""
+    app.command("validate")(_validate)

@@ -1,0 +1,166 @@
+"""From a series on the model's own scale to levels with intervals: what a researcher can do who knows some weeks.
+
+Takes arrays of weekly values, gives predictions and prediction intervals for weeks that were left out. Knows no option,
+file or model.
+
+Per option, the known values are regressed on the series,
+
+    y_t = a + b x_t + e_t + s_t,
+
+with e_t what the instrument misses and s_t the sampling error of the known values (0 for a truth, SE of a survey). The
+interval is for a + b x_t + e_t, the true value of a week: the variance v of the residuals holds s_t as well, so the
+mean squared SE is taken off. As v is estimated from n weeks, it is averaged over its posterior (n - 2) s^2 / chi^2,
+cut off below the mean SE^2, which it cannot undercut: without survey error this is the usual interval by Student's t
+with n - 2 degrees of freedom, and with a survey as noisy as the residuals it does not shrink to nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from scipy.special import ndtr
+
+from temporal_adapters.errors import ValidityError
+from temporal_adapters.significance.autoregression import Array
+
+MIN_WEEKS = 4
+"""Weeks below which no line is fitted: two coefficients and a variance need more."""
+
+_N_VARIANCES = 200
+"""Quantiles by which the posterior of the residual variance is averaged; twice as many change widths by 1 in 1,000."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line fitted by least squares.
+
+    Attributes
+    ----------
+    slope
+        b; 0 where x does not vary.
+    mean_x, mean_y
+        Means of the weeks fitted.
+    spread_x
+        Sum of squares of x about its mean.
+    variance
+        Residual sum of squares over n - 2.
+    n
+        Weeks fitted.
+    """
+
+    slope: float
+    mean_x: float
+    mean_y: float
+    spread_x: float
+    variance: float
+    n: int
+
+    def at(self, x: Array) -> Array:
+        """Return a + b x."""
+        return np.asarray(self.mean_y + self.slope * (x - self.mean_x))
+
+    def leverage(self, x: Array) -> Array:
+        """Return the variance of the fitted line at x, in units of the residual variance."""
+        far = (x - self.mean_x) ** 2 / self.spread_x if self.spread_x > 0 else np.zeros_like(x)
+        return np.asarray(1 / self.n + far)
+
+
+def fit(x: Array, y: Array) -> Line:
+    """Return the line through the weeks (x, y).
+
+    Raises
+    ------
+    ValidityError
+        If there are fewer than `MIN_WEEKS` weeks.
+    """
+    n = len(x)
+    if n < MIN_WEEKS:
+        raise ValidityError(f"a calibration needs at least {MIN_WEEKS} weeks with a known value, there are {n}")
+    away_x, away_y = x - x.mean(), y - y.mean()
+    spread = float(away_x @ away_x)
+    slope = float(away_x @ away_y) / spread if spread > 0 else 0.0
+    rest = away_y - slope * away_x
+    return Line(slope, float(x.mean()), float(y.mean()), spread, float(rest @ rest) / (n - 2), n)
+
+
+def half_width(line: Line, x: Array, noise: float = 0.0, confidence: float = 0.9) -> Array:
+    """Return half the width of the interval for the true value at each x.
+
+    Parameters
+    ----------
+    line
+        The calibration.
+    x
+        Values of the series in the weeks asked for.
+    noise
+        Mean squared standard error of the values that the line was fitted to; 0 for a truth.
+    confidence
+        Probability that the interval shall hold the true value.
+    """
+    leverage, freedom = line.leverage(x), line.n - 2
+    if noise <= 0:
+        return np.asarray(stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(line.variance * (1 + leverage)))
+    steps = (np.arange(_N_VARIANCES) + 0.5) / _N_VARIANCES
+    total = freedom * line.variance
+    chi2 = stats.chi2.ppf(steps * stats.chi2.cdf(total / noise, freedom), freedom)
+    variance = np.maximum(total / np.maximum(chi2, np.finfo(float).tiny), noise) if total > 0 else np.full(1, noise)
+    sd = np.sqrt(variance - noise + variance * leverage[:, None])
+    low, high = np.zeros(len(x)), sd.max(axis=1) * 12 + np.finfo(float).tiny
+    for _ in range(50):
+        middle = (low + high) / 2
+        inside = (2 * ndtr(middle[:, None] / np.maximum(sd, np.finfo(float).tiny)) - 1).mean(axis=1)
+        low, high = np.where(inside < confidence, middle, low), np.where(inside < confidence, high, middle)
+    return np.asarray(high)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """Levels of weeks, each from a calibration that did not see it.
+
+    Attributes
+    ----------
+    level, low, high
+        Prediction and interval, one per week.
+    slope
+        Slope of the line that gave it: what a unit of the series is worth.
+    """
+
+    level: Array
+    low: Array
+    high: Array
+    slope: Array
+
+
+def leave_blocks_out(
+    weeks: Array, x: Array, y: Array, noise: float = 0.0, block_weeks: int = 4, confidence: float = 0.9
+) -> Calibrated:
+    """Calibrate every block of weeks by the weeks outside it.
+
+    Parameters
+    ----------
+    weeks
+        Number of each week on the calendar, rising; a block is `block_weeks` of the calendar, so gaps shorten it.
+    x, y
+        The series and the known values, one per week, none missing.
+    noise
+        Mean squared standard error of `y`.
+    block_weeks
+        Weeks of a block: neighbours of a left-out week know it partly, so single weeks would be too easy.
+    confidence
+        Of the intervals.
+
+    Raises
+    ------
+    ValidityError
+        If too few weeks are left outside a block.
+    """
+    blocks = (weeks - weeks[0]).astype(int) // block_weeks
+    level, half, slope = (np.zeros(len(x)) for _ in range(3))
+    for block in np.unique(blocks):
+        out = blocks == block
+        line = fit(x[~out], y[~out])
+        level[out], slope[out] = line.at(x[out]), line.slope
+        half[out] = half_width(line, x[out], noise, confidence)
+    return Calibrated(level, level - half, level + half, slope)
