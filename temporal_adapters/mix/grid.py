@@ -109,12 +109,15 @@ def models(found: Experiment) -> list[Target]:
     Raises
     ------
     MixError
-        If an adapter is missing.
+        If an adapter is missing, or was trained under other settings.
     """
-    targets = [Target(BASE, None, "")]
-    for mixture in found.mixtures:
-        targets += _targets(found, mixture)
-    return targets
+    undone = [item for item in train.items(found.study, found.run) if not item.is_done]
+    if undone:
+        raise MixError(
+            f"{len(undone)} adapters are not done (first {undone[0].name}; another process may work on them):"
+            " run `ta mix` again"
+        )
+    return [Target(BASE, None, ""), *(target for mixture in found.mixtures for target in _targets(found, mixture))]
 
 
 def names(mixture: Mixture, steps: Sequence[int]) -> dict[str, str]:
@@ -123,11 +126,10 @@ def names(mixture: Mixture, steps: Sequence[int]) -> dict[str, str]:
 
 
 def _targets(found: Experiment, mixture: Mixture) -> list[Target]:
-    seed = found.study.train.seeds[0]
-    folder = found.run.adapter(mixture.label, seed)
+    folder = found.run.adapter(mixture.label, found.study.train.seeds[0])
     manifest = read_manifest(folder)
     if manifest is None:
-        raise MixError(f"the adapter of {mixture.label} is missing: run `ta mix` again")
+        raise MixError(f"{folder} vanished while it was read: run `ta mix` again")
     targets = []
     for name, checkpoint in names(mixture, found.study.train.checkpoint_steps).items():
         prefix = "" if checkpoint == FINAL else f"checkpoint-{checkpoint}/"
