@@ -43,6 +43,7 @@ def _register() -> None:
         correlate,
         mix,
         plan,
+        power,
         pretrain,
         probe,
         report,
@@ -55,7 +56,8 @@ def _register() -> None:
         weeks,
     )
 
-    for module in (run, simulate, weeks, pretrain, train, probe, survey, plan, correlate, report, validate, vote, mix):
+    line = (run, simulate, weeks, pretrain, train, probe, survey, plan, power, correlate, report)
+    for module in (*line, validate, vote, mix):
         module.register(app)
 
 

@@ -20,6 +20,7 @@ from temporal_adapters.config.document import read_yaml, validate
 from temporal_adapters.config.mix import Mix
 from temporal_adapters.config.model import Model
 from temporal_adapters.config.panel import Panel
+from temporal_adapters.config.placebo import Placebo
 from temporal_adapters.config.pretrain import Pretrain
 from temporal_adapters.config.probe import Probe
 from temporal_adapters.config.report import Report
@@ -71,6 +72,9 @@ class Study(Section):
 
     correlate: Correlate = Correlate()
     """Lags and tests."""
+
+    placebo: Placebo = Placebo()
+    """Series that should not be related to the survey."""
 
     report: Report = Report()
     """The report."""

@@ -9,17 +9,18 @@ A weekly answer is modelled as
 
 where each name stands for independent weekly noise with that variance for a single post, user, seed ..., and P, U, S, W
 are their numbers. With Poisson posting, more posts of the same users take away the first part only: the second is what
-the users at hand do otherwise than the public (who has left, who moves on their own), and it saturates. A user's lasting
-level moves no correlation and is no noise. This is Kish's (1965) design effect for clusters, p(1-p)((1-rho)/P + rho/U),
-with what lasts taken out.
+the users at hand do otherwise than the public (who has left, who moves on their own), and it saturates. A user's
+lasting level moves no correlation and is no noise. This is Kish's (1965) design effect for clusters,
+p(1-p)((1-rho)/P + rho/U), with what lasts taken out.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from temporal_adapters.errors import CorrelateError
 from temporal_adapters.significance import power
@@ -58,6 +59,11 @@ class Effort:
     respondents: float | None = None
 
 
+def changed(effort: Effort, numbers: Mapping[str, Any]) -> Effort:
+    """Return the effort with other numbers of some parts; None leaves a part as it is."""
+    return replace(effort, **{part: number for part, number in numbers.items() if number is not None})
+
+
 @dataclass(frozen=True)
 class Noise:
     """Variances over weeks of the parts of one option's answers, each for a single unit.
@@ -70,8 +76,11 @@ class Noise:
         Sampling of posts and of users, times their number; None: not measured.
     seeds, wordings, cells
         Of one seed, one wording, and one wording under one seed.
-    survey
-        Noise of the survey times respondents, over the survey's own signal; None: not measured.
+    rest
+        What no number takes away.
+    survey, survey_rest
+        Noise of the survey times respondents (None: not measured) and what respondents do not take away, both over the
+        survey's own signal.
     """
 
     signal: float = 1.0
@@ -80,13 +89,15 @@ class Noise:
     seeds: float = 0.0
     wordings: float = 0.0
     cells: float = 0.0
+    rest: float = 0.0
     survey: float | None = None
+    survey_rest: float = 0.0
 
     def reliability_model(self, effort: Effort) -> float:
         """Return the share of signal in the variance of the mean answer; parts that are not known count as none."""
         if self.signal <= 0:
             return LEAST_RELIABILITY
-        noise = self.seeds / effort.seeds + self.wordings / effort.wordings
+        noise = self.rest + self.seeds / effort.seeds + self.wordings / effort.wordings
         noise += self.cells / (effort.seeds * effort.wordings)
         for part, number in ((self.posts, effort.posts), (self.users, effort.users)):
             if part is not None and number is not None:
@@ -95,9 +106,10 @@ class Noise:
 
     def reliability_survey(self, effort: Effort) -> float:
         """Return the share of signal in the variance of the survey."""
-        if self.survey is None or effort.respondents is None:
-            return 1.0
-        return max(1 / (1 + self.survey / effort.respondents), LEAST_RELIABILITY)
+        noise = self.survey_rest
+        if self.survey is not None and effort.respondents is not None:
+            noise += self.survey / effort.respondents
+        return max(1 / (1 + noise), LEAST_RELIABILITY)
 
 
 @dataclass(frozen=True)
@@ -170,7 +182,7 @@ def needed(question: Question, effort: Effort, part: str, wanted: float = 0.8, t
     high = MOST[part]
 
     def enough(number: int) -> bool:
-        return question.power(replace(effort, **{part: number}))[test] >= wanted
+        return question.power(changed(effort, {part: number}))[test] >= wanted
 
     if not enough(high):
         return None
@@ -198,9 +210,9 @@ def what_if(question: Question, effort: Effort, factors: Sequence[float] = (0.5,
         if number is None or not question.knows(part):
             continue
         for factor in factors:
-            changed = _times(part, number, factor, question.lag)
-            if changed != number:
-                rows.append(_row(f"{part} {changed:g}", question, replace(effort, **{part: changed})))
+            other = _times(part, number, factor, question.lag)
+            if other != number:
+                rows.append(_row(f"{part} {other:g}", question, changed(effort, {part: other})))
     return rows
 
 
@@ -219,6 +231,4 @@ def curves(
 ) -> dict[float, list[dict[str, float]]]:
     """Return, for several numbers of one part, the power by formula over the weeks."""
     span = list(weeks)
-    return {
-        number: [question.power(replace(effort, **{part: number, "weeks": n})) for n in span] for number in numbers
-    }
+    return {number: [question.power(changed(effort, {part: number, "weeks": n})) for n in span] for number in numbers}

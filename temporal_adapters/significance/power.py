@@ -153,8 +153,8 @@ def simulated(design: Design, worlds: int = 1000, seed: int = 1) -> dict[str, fl
     """Return the power of tests D and L for the first question, by drawing worlds.
 
     One question has the relation, the others none; the family is all questions and lags. `dynamics` and `level` count
-    worlds in which the related pair at the design's lag is found with the family-wise critical value; `both` counts verdicts
-    "tracks".
+    worlds in which the related pair at the design's lag is found with the family-wise critical value; `both` counts
+    verdicts "tracks".
     """
     rng = np.random.default_rng(seed)
     first = design.lag - design.n_lags // 2

@@ -6,7 +6,7 @@ Takes arrays of weekly values, gives records of figures. Knows no adapter and no
 from temporal_adapters.validity.assess import Case, assess
 from temporal_adapters.validity.components import Components, components
 from temporal_adapters.validity.contrast import Contrast, compare, contrast
-from temporal_adapters.validity.measured import measured
+from temporal_adapters.validity.measured import Halves, Measured, measure, measured, noise
 from temporal_adapters.validity.nowcast import Nowcast, clark_west, diebold_mariano, gain
 from temporal_adapters.validity.placebo import Placebo, rank
 from temporal_adapters.validity.reliability import (
@@ -28,6 +28,8 @@ __all__ = [
     "Components",
     "Contrast",
     "Corrected",
+    "Halves",
+    "Measured",
     "Nowcast",
     "Placebo",
     "Smoothed",
@@ -45,7 +47,9 @@ __all__ = [
     "expected",
     "gain",
     "local_level",
+    "measure",
     "measured",
+    "noise",
     "rank",
     "read",
     "run",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 STAGE = "validity"
-VERSION = 3
+VERSION = 4
 PLACEBO = "placebo"
 """Beginning of a source's name that makes its series placebos; other sources are baselines."""
 _TABLES = ("series.parquet", "cells.parquet", "settings.parquet")
@@ -95,7 +95,9 @@ def document(study: Study, run: RunFolder) -> dict[str, Any]:
         here = {name: table.filter(mine) for name, table in tables.items()}
         weeks = _weeks(here["series"].filter(pl.col("source").is_in([ADAPTERS, source])))
         figures = assess(_case(here, weeks, source, lag), settings.draws, settings.seed)
-        options.append({"item": item, "option": option, "weeks": [week.isoformat() for week in weeks], **figures})
+        asked = here["series"].filter(pl.col("source") == source)["n"].median()
+        known = {"weeks": [week.isoformat() for week in weeks], "respondents": asked}
+        options.append({"item": item, "option": option, **known, **figures})
     return {"lag": lag, "options": options}
 
 
@@ -121,7 +123,7 @@ def _case(here: Mapping[str, pl.DataFrame], weeks: list[date], source: str, lag:
         model=_values(series.filter(series["source"] == ADAPTERS), weeks),
         survey=_values(survey, later),
         survey_se=_values(survey, later, "se"),
-        cells=_cells(here["cells"], weeks),
+        cells=cell_table(here["cells"], weeks),
         settings={
             name: _values(settings.filter(settings["source"] == name), weeks)
             for name in settings["source"].unique(maintain_order=True).to_list()
@@ -136,8 +138,8 @@ def _values(table: pl.DataFrame, weeks: list[date], column: str = "value") -> Ar
     return np.array([known.get(week, np.nan) for week in weeks], dtype=np.float64)
 
 
-def _cells(table: pl.DataFrame, weeks: list[date]) -> Array:
-    """Return (weeks, seeds, wordings); orders are averaged."""
+def cell_table(table: pl.DataFrame, weeks: list[date]) -> Array:
+    """Return one option's answers before pooling as (weeks, seeds, wordings): orders averaged, NaN where missing."""
     seeds, wordings = (table[name].unique().sort().to_list() for name in ("seed", "wording"))
     found = np.full((len(weeks), len(seeds), len(wordings)), np.nan)
     place = [{value: i for i, value in enumerate(axis)} for axis in (weeks, seeds, wordings)]
