@@ -48,6 +48,9 @@ class Material:
         Reason -> posts dropped when the weeks were built.
     recovery
         What `recovery.json` holds, without the seconds; None without a known truth.
+    validation
+        What `ta validate` found: methods, their figures, the ceiling; only `stale` where it is about earlier series;
+        None where it was not run.
     votes
         Vote experiment -> its main figures: condition, model, n, figure, value and intervals.
     manifests
@@ -68,6 +71,7 @@ class Material:
     order: Sequence[tuple[str, str]] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     recovery: Mapping[str, Any] | None = None
+    validation: Mapping[str, Any] | None = None
     votes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
     adapters: Mapping[str, Manifest] = field(default_factory=dict)
@@ -109,6 +113,9 @@ def inputs(study: Study, run: RunFolder) -> dict[str, str]:
     known = _recovery(run)
     if known is not None:
         found["recovery.json"] = digest_json(known)
+    validation = read_manifest(_validation_folder(run))
+    if validation is not None:
+        found["validation"] = digest_json([validation.key, validation.outputs])
     return found
 
 
@@ -145,6 +152,7 @@ def gather(study: Study, run: RunFolder) -> Material:
         order=[(item.name, option.name) for item in items for option in item.options],
         dropped=facts.get("dropped", {}),
         recovery=_recovery(run),
+        validation=_validation(run, series_manifest),
         votes={name: pl.read_csv(folder / "figures.csv") for name, folder in _vote_reports(study, run).items()},
         manifests={name: manifest for name, manifest in manifests.items() if manifest is not None},
         adapters=_adapters(run),
@@ -168,6 +176,19 @@ def _table(path: Path, schema: Any) -> pl.DataFrame:
 def _recovery(run: RunFolder) -> dict[str, Any] | None:
     found = _json(run.root / "recovery.json")
     return None if found is None else {name: value for name, value in found.items() if name != "seconds"}
+
+
+def _validation_folder(run: RunFolder) -> Path:
+    return run.validate / "recovery"
+
+
+def _validation(run: RunFolder, series: Manifest) -> dict[str, Any] | None:
+    manifest = read_manifest(_validation_folder(run))
+    if manifest is None:
+        return None
+    if manifest.inputs.get("series") != series.outputs["series.parquet"]["sha256"]:
+        return {"stale": True}
+    return _json(_validation_folder(run) / "validate.json")
 
 
 def _json(path: Path) -> dict[str, Any] | None:

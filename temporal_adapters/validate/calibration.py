@@ -28,8 +28,8 @@ from temporal_adapters.significance.autoregression import Array
 MIN_WEEKS = 4
 """Weeks below which no line is fitted: two coefficients and a variance need more."""
 
-_N_VARIANCES = 200
-"""Quantiles by which the posterior of the residual variance is averaged; twice as many change widths by 1 in 1,000."""
+_N_VARIANCES = 100
+"""Quantiles by which the posterior of the residual variance is averaged; twice as many change widths by 2 in 1,000."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def half_width(line: Line, x: Array, noise: float = 0.0, confidence: float = 0.9
     variance = np.maximum(total / np.maximum(chi2, np.finfo(float).tiny), noise) if total > 0 else np.full(1, noise)
     sd = np.sqrt(variance - noise + variance * leverage[:, None])
     low, high = np.zeros(len(x)), sd.max(axis=1) * 12 + np.finfo(float).tiny
-    for _ in range(50):
+    for _ in range(32):
         middle = (low + high) / 2
         inside = (2 * ndtr(middle[:, None] / np.maximum(sd, np.finfo(float).tiny)) - 1).mean(axis=1)
         low, high = np.where(inside < confidence, middle, low), np.where(inside < confidence, high, middle)

@@ -6,7 +6,7 @@ Takes a SERIES table of one item and a table of the truth, gives figures per opt
 |---|---|
 | `r`, `r_changes` | Pearson with the truth, of the levels and of the changes from week to week |
 | `spearman`, `kendall` | rank agreement over weeks |
-| `lag`, `lag_error` | lag in weeks of the highest cross-correlation with the truth (0 is right), and its distance from 0 |
+| `lag`, `lag_error` | lag in weeks of the highest cross-correlation with the truth (0 is right), and its distance |
 | `rmse` | error of the levels after a calibration that did not see the week, percentage points |
 | `coverage` | share of weeks whose true value lies in the calibrated interval |
 | `rmse_survey`, `coverage_survey` | the same after calibration by the survey, against what the survey estimates |
