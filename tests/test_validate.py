@@ -260,7 +260,29 @@ WORLD = [
     "validation.rates=[5.0e-6,5.0e-3]",
     "report.figures=[]",
 ]
-SETS = [word for one in WORLD for word in ("--set", one)]
+QUESTIONNAIRE = """
+questionnaire: moods
+items:
+  - item: britains-mood
+    type: select_multiple
+    survey: britains-mood
+    options:
+      [Happy, Sad, Energetic, Apathetic, Inspired, Frustrated, Optimistic, Stressed, Content, Bored, Lonely, Scared]
+    wordings:
+      - {wording: each, text: 'Do you feel {option}?', ask: each}
+      - {wording: felt, text: How have you felt?, prefix: I felt}
+      - {wording: i-am, text: I am}
+"""
+
+
+def settings(folder: Path) -> list[str]:
+    """The settings of a world in `folder`."""
+    return [*WORLD, f"probe.questionnaires=[{folder / 'moods.yaml'}]"]
+
+
+def validated(folder: Path, *argv: str) -> tuple[int, str, str]:
+    """Run `ta validate` on the world in `folder`."""
+    return ta(folder, "validate", "--study", "demo", *(w for one in settings(folder) for w in ("--set", one)), *argv)
 
 
 def ta(folder: Path, *argv: str) -> tuple[int, str, str]:
@@ -281,7 +303,8 @@ def ta(folder: Path, *argv: str) -> tuple[int, str, str]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A validated world and what the command printed; tests must not change it."""
     folder = tmp_path_factory.mktemp("world")
-    code, out, err = ta(folder, "validate", "--study", "demo", *SETS)
+    (folder / "moods.yaml").write_text(QUESTIONNAIRE)
+    code, out, err = validated(folder)
     assert code == 0, err
     return folder, out
 
@@ -293,7 +316,7 @@ def world(finished: tuple[Path, str], tmp_path: Path) -> Path:
 
 
 def opened(folder: Path) -> tuple[Study, RunFolder]:
-    return load_study("demo", folder / "runs", WORLD), RunFolder(folder / "runs" / "demo")
+    return load_study("demo", folder / "runs", settings(folder)), RunFolder(folder / "runs" / "demo")
 
 
 def test_every_instrument_is_measured_and_the_best_of_the_sweep_is_the_best(finished: tuple[Path, str]) -> None:
@@ -338,7 +361,7 @@ def test_a_variant_is_trained_as_published_on_the_studys_own_weeks(finished: tup
     assert manifest.config["tokens"]["attention"] == "chunk"
     config = json.loads((one.run.adapter("2023-W01", 42) / "adapter_config.json").read_text())
     assert sorted(config["target_modules"]) == ["q_proj", "v_proj"]
-    assert survey_wording(study, "britains-mood") == "survey-i-felt"
+    assert survey_wording(study, "britains-mood") == "felt"
 
 
 def test_what_is_complete_is_not_made_again_and_what_is_missing_is(world: Path) -> None:
@@ -349,7 +372,7 @@ def test_what_is_complete_is_not_made_again_and_what_is_missing_is(world: Path) 
     shutil.rmtree(one.run.series)
     before = {path: path.stat().st_mtime_ns for path in run.root.rglob("*.safetensors")}
     result = (run.validate / "recovery" / "validate.json").read_bytes()
-    assert ta(world, "validate", "--study", "demo", *SETS)[0] == 0
+    assert validated(world)[0] == 0
     after = {path: path.stat().st_mtime_ns for path in run.root.rglob("*.safetensors")}
     assert len(after) == len(before) + 1
     assert all(after[path] == at for path, at in before.items())
@@ -357,11 +380,11 @@ def test_what_is_complete_is_not_made_again_and_what_is_missing_is(world: Path) 
 
 
 def test_other_settings_make_the_result_stale_and_references_can_be_left_out(world: Path) -> None:
-    code, out, err = ta(world, "validate", "--study", "demo", *SETS, "--references", "none", "--json", "--quiet")
+    code, out, err = validated(world, "--references", "none", "--json", "--quiet")
     assert code == 0, err
     assert list(json.loads(out)["methods"]) == ["study", "counting"]
     assert list((world / "runs" / "demo" / "validate").glob("recovery.stale-*"))
-    code, out, err = ta(world, "validate", "--study", "demo", *SETS, "--references", "lexicon")
+    code, out, err = validated(world, "--references", "lexicon")
     assert code == 0, err
     assert "published" not in out
 
@@ -373,7 +396,7 @@ def test_the_report_shows_the_instruments_until_the_series_change(world: Path) -
     assert "How good is the instrument?" in page
     assert "Table of instruments" in page
     assert pl.read_csv(run.report / "tables" / "instrument.csv").height == 6 * 12
-    other = load_study("demo", world / "runs", [*WORLD, "series.scale=share"])
+    other = load_study("demo", world / "runs", [*settings(world), "series.scale=share"])
     validate.make(other, run)
     report.build(other, run)
     page = (run.report / "index.html").read_text(encoding="utf-8")
@@ -393,6 +416,6 @@ def test_a_study_without_a_world_and_an_unknown_reference_are_refused_in_a_sente
 
 
 def test_a_variant_whose_changes_contradict_the_study_is_refused_by_name(tmp_path: Path) -> None:
-    study, run = opened(tmp_path)
+    study, run = load_study("demo", tmp_path, WORLD), RunFolder(tmp_path / "demo")
     with pytest.raises(ValidityError, match=r"variant 'long' of demo: train: .*either `epochs` or `steps`"):
         validate.variant(study, run, "long", {"train.steps": 5})
