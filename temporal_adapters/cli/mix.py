@@ -100,8 +100,7 @@ def _say(session: Session, found: dict[str, Any]) -> None:
 
     for line in sentences(found):
         typer.echo(line)
-    folder = session.run.root / "mix" / "curve"
-    typer.echo(f"\ncurves: {folder / 'curve.parquet'}, numbers: {folder / 'mix.json'}, figure: {folder / 'curve.svg'}")
+    typer.echo(f"\nresults: {session.run.root / 'mix' / 'curve'} (curve.parquet, mix.json, figures)")
 
 
 def _say_plan(session: Session, gpu: str | None) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from temporal_adapters.config.base import Operational, Section, StudyPath
+from temporal_adapters.config.base import Operational, Section, StudyPath, scientific
+
+if TYPE_CHECKING:
+    from temporal_adapters.config.study import Study
 
 LabelShare = Annotated[float, Field(ge=0, le=1)]
 
@@ -86,3 +89,10 @@ class Mix(Section):
     def n_high(self, share: float) -> int:
         """Return how many of a mix's posts have the label `high`: the nearest whole number to `share`."""
         return int(share * self.n_posts + 0.5)
+
+
+def recipe(study: Study) -> dict[str, Any]:
+    """Return the settings under which a mixing experiment says something about a study: how it trains and asks."""
+    found = {name: scientific(getattr(study, name)) for name in ("model", "tokens", "train", "probe")}
+    found["train"] = {key: value for key, value in found["train"].items() if key not in ("seeds", "checkpoint_steps")}
+    return found

@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KINDS = ("svg", "pdf", "png")
-_DPI = 200
+    from temporal_adapters.config.report import Report
 
 
-def write_figures(curve: pl.DataFrame, summary: Mapping[str, Any], folder: Path, width_cm: float) -> None:
-    """Write ``curve.svg``, ``curve.pdf`` and ``curve.png`` into `folder`."""
-    figure = draw_curves(curve, summary, width_cm)
-    for kind in KINDS:
-        save(figure, folder / f"curve.{kind}", kind, _DPI)
+def write_figures(curve: pl.DataFrame, summary: Mapping[str, Any], folder: Path, settings: Report) -> None:
+    """Write ``curve.svg`` and what other kinds of figures the study wants into `folder`."""
+    if not settings.figures:
+        return
+    figure = draw_curves(curve, summary, settings.width_cm)
+    for kind in settings.figures:
+        save(figure, folder / f"curve.{kind}", kind, settings.dpi)
 
 
 def draw_curves(curve: pl.DataFrame, summary: Mapping[str, Any], width_cm: float) -> Figure:

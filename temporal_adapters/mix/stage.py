@@ -14,7 +14,8 @@ from typing import Any
 
 from temporal_adapters import probe, train
 from temporal_adapters.artifacts import Expected, RunFolder, publish, read_manifest
-from temporal_adapters.config import Study
+from temporal_adapters.config import Study, scientific
+from temporal_adapters.config.mix import recipe
 from temporal_adapters.errors import MixError
 from temporal_adapters.mix import draw
 from temporal_adapters.mix.curve import curve, find_question
@@ -23,6 +24,8 @@ from temporal_adapters.progress import Listener, silent
 
 STAGE, VERSION = "mix-curve", 1
 FOLDER, TABLE, SUMMARY = "curve", "curve.parquet", "mix.json"
+
+_FIGURE_SETTINGS = ("figures", "width_cm", "dpi")
 
 Trainer = Callable[..., Sequence[train.Item]]
 """Trains what is missing, called as ``trainer(study, run, listener=...)``: `train.run`, or an engine's."""
@@ -91,7 +94,8 @@ def expected(found: Experiment) -> Expected:
     config = {
         "mix": {"item": question.item, "low_option": question.low, "high_option": question.high},
         "series": {"method": _method(found.study)},
-        "report": {"width_cm": found.study.report.width_cm},
+        "report": {name: value for name, value in scientific(found.study.report).items() if name in _FIGURE_SETTINGS},
+        "recipe": recipe(found.study),
         "mixes": draw.expected(found.study, found.run, found.settings).key,
     }
     inputs = {"answers.parquet": answers.outputs["answers.parquet"]["sha256"]}
@@ -115,6 +119,7 @@ def _write(found: Experiment, question: Any, folder: Path) -> None:
     settings = found.settings
     summary = {
         **summarise(table, question),
+        "recipe": recipe(found.study),
         "label_low": settings.low,
         "label_high": settings.high,
         "n_posts": settings.n_posts,
@@ -123,7 +128,7 @@ def _write(found: Experiment, question: Any, folder: Path) -> None:
     }
     table.write_parquet(folder / TABLE)
     (folder / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-    write_figures(table, summary, folder, found.study.report.width_cm)
+    write_figures(table, summary, folder, found.study.report)
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,10 @@ def response(shares: Array, grid: Array, direction: int = 1) -> dict[str, Any]:
         in the means of correlations and as 1 in that of violations) and ``curve`` (of the mean curve over seeds).
     slope_interval
         95 % over seeds, or None with a single one.
+    mean
+        Answer at every share, mean over seeds.
     at_lowest, at_highest
-        Answer at the lowest and highest share, mean over seeds.
+        The first and the last of them.
     """
     measures: dict[str, tuple[Callable[[Array], float | None], float]] = {
         "spearman": (lambda curve: spearman(shares, curve), 0.0),
@@ -103,7 +105,8 @@ def response(shares: Array, grid: Array, direction: int = 1) -> dict[str, Any]:
         mean = float(np.mean([if_constant if value is None else value for value in values]))
         found[name] = {"mean": mean, "seeds": values, "curve": measure(grid.mean(axis=0))}
     found["slope_interval"] = mean_interval(np.array(found["slope"]["seeds"]))
-    found["at_lowest"], found["at_highest"] = float(grid[:, 0].mean()), float(grid[:, -1].mean())
+    found["mean"] = grid.mean(axis=0).tolist()
+    found["at_lowest"], found["at_highest"] = found["mean"][0], found["mean"][-1]
     return found
 
 

@@ -18,6 +18,7 @@ import polars as pl
 from temporal_adapters import questionnaire
 from temporal_adapters.artifacts import Manifest, RunFolder, digest_json, read_manifest
 from temporal_adapters.config import Study
+from temporal_adapters.config.mix import recipe
 from temporal_adapters.dates import WEEK, week_label
 from temporal_adapters.errors import ReportError
 from temporal_adapters.series import SPREAD
@@ -51,6 +52,8 @@ class Material:
     validation
         What `ta validate` found: methods, their figures, the ceiling; only `stale` where it is about earlier series;
         None where it was not run.
+    mixing
+        What `ta mix` found; only `stale` where the study trains or asks otherwise now; None where it was not run.
     votes
         Vote experiment -> its main figures: condition, model, n, figure, value and intervals.
     manifests
@@ -72,6 +75,7 @@ class Material:
     dropped: Mapping[str, int] = field(default_factory=dict)
     recovery: Mapping[str, Any] | None = None
     validation: Mapping[str, Any] | None = None
+    mixing: Mapping[str, Any] | None = None
     votes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
     adapters: Mapping[str, Manifest] = field(default_factory=dict)
@@ -116,6 +120,9 @@ def inputs(study: Study, run: RunFolder) -> dict[str, str]:
     validation = read_manifest(_validation_folder(run))
     if validation is not None:
         found["validation"] = digest_json([validation.key, validation.outputs])
+    mixing = read_manifest(_mixing_folder(run))
+    if mixing is not None:
+        found["mixing"] = digest_json([mixing.key, mixing.outputs, recipe(study)])
     return found
 
 
@@ -153,6 +160,7 @@ def gather(study: Study, run: RunFolder) -> Material:
         dropped=facts.get("dropped", {}),
         recovery=_recovery(run),
         validation=_validation(run, series_manifest),
+        mixing=_mixing(study, run),
         votes={name: pl.read_csv(folder / "figures.csv") for name, folder in _vote_reports(study, run).items()},
         manifests={name: manifest for name, manifest in manifests.items() if manifest is not None},
         adapters=_adapters(run),
@@ -189,6 +197,15 @@ def _validation(run: RunFolder, series: Manifest) -> dict[str, Any] | None:
     if manifest.inputs.get("series") != series.outputs["series.parquet"]["sha256"]:
         return {"stale": True}
     return _json(_validation_folder(run) / "validate.json")
+
+
+def _mixing_folder(run: RunFolder) -> Path:
+    return run.root / "mix" / "curve"
+
+
+def _mixing(study: Study, run: RunFolder) -> dict[str, Any] | None:
+    found = _json(_mixing_folder(run) / "mix.json")
+    return found if found is None or found["recipe"] == recipe(study) else {"stale": True}
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import hashlib
 from importlib import resources
 from typing import Any
 
-from temporal_adapters.report import cards, explorer, instrument, quality, results, sections
+from temporal_adapters.report import cards, explorer, instrument, mixing, quality, results, sections
 from temporal_adapters.report.markup import Markup, element, join, json_block
 from temporal_adapters.report.material import Material
 from temporal_adapters.report.option import OptionView
@@ -28,6 +28,7 @@ def render(material: Material, views: list[OptionView]) -> str:
         results.headline(material, views),
         sections.recovery(material),
         instrument.instrument(material),
+        mixing.mixing(material),
         sections.panel(material),
         cards.options(material, views),
         explorer.explorer(material, views),
