@@ -36,10 +36,14 @@ class Halves:
     users: float
 
     @property
-    def ratio(self) -> float:
-        """Variance by which a half of this size misses what both have in common, over the variance of the latter."""
-        signal, noise = self.components.variance["week"], self.components.variance["week:half"]
-        return max(noise, 0.0) / signal if signal > 0 else float("inf")
+    def shared(self) -> float:
+        """Variance over weeks of what both halves have in common."""
+        return max(self.components.variance["week"], 0.0)
+
+    @property
+    def apart(self) -> float:
+        """Variance over weeks by which one half misses that."""
+        return max(self.components.variance["week:half"], 0.0)
 
 
 def noise(
@@ -64,24 +68,26 @@ def noise(
     survey_reliability, respondents
         Of the survey.
     """
-    kinds = [kind for kind in (by_users, by_posts) if kind is not None]
     variance = components.variance if components is not None else {"week": 1.0}
-    # Half of a half's noise is left in the whole study, and there it looks like signal.
-    signal = max(variance["week"], 0.0) / (1 + max((kind.ratio for kind in kinds), default=0.0) / 2)
     parts = {name: max(variance.get(f"week:{factor}", 0.0), 0.0) for name, factor in _FACTORS.items()}
     survey = None
     if survey_reliability and respondents:
         survey = (1 / survey_reliability - 1) * respondents
-    found = Noise(signal=signal, survey=survey, **parts)
-    if not kinds:
+    found = Noise(signal=max(variance["week"], 0.0), survey=survey, **parts)
+    whole = by_users or by_posts
+    if whole is None:
         return found
-    if signal <= 0:  # nothing but noise: no number of posts makes a signal of it
-        return replace(found, posts=0.0, users=0.0 if len(kinds) > 1 else None)
-    posts = by_posts or kinds[0]
-    found = replace(found, posts=posts.ratio * posts.posts * signal)
+    both = by_users is not None and by_posts is not None
+    if whole.shared <= 0:  # nothing but noise: no number of posts makes a signal of it
+        return replace(found, signal=0.0, posts=0.0, users=0.0 if both else None)
+    # Half of a half's noise is left in the whole study, and there it looks like signal.
+    signal = found.signal / (1 + whole.apart / whole.shared / 2)
+    one = by_posts or whole
+    # What halves of the posts have in common holds the noise of their users: only halves of users show the signal.
+    found = replace(found, signal=signal, posts=one.apart * one.posts / whole.shared * signal)
     if by_users is not None and by_posts is not None:
-        more = max(by_users.ratio - by_posts.ratio * by_posts.posts / by_users.posts, 0.0)
-        found = replace(found, users=more * by_users.users * signal)
+        more = max(by_users.apart - by_posts.apart * by_posts.posts / by_users.posts, 0.0)
+        found = replace(found, users=more * by_users.users / whole.shared * signal)
     return found
 
 
