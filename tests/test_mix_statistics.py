@@ -140,6 +140,13 @@ def test_a_curve_has_the_mean_over_wordings_of_the_asked_item_and_method_only() 
     assert found.filter(pl.col("option") == "Bored")["pair"].null_count() == 13
 
 
+def test_a_curve_takes_the_studys_wordings_and_refuses_a_method_that_scored_nothing() -> None:
+    found = curve(answers(), QUESTION, "sequence", mixtures(SETTINGS), ["a"])
+    assert found.filter(pl.col("option") == "Happy", pl.col("checkpoint") == "base")["answer"][0] == pytest.approx(0.3)
+    with pytest.raises(MixError, match="no answer to mood was scored by 'label'"):
+        curve(answers(), QUESTION, "label", mixtures(SETTINGS))
+
+
 def test_the_summary_names_checkpoints_in_order_and_its_lines_hold_the_numbers() -> None:
     found = summarise(curve(answers(), QUESTION, "sequence", mixtures(SETTINGS)), QUESTION)
     assert found["checkpoints"] == ["5", "final"]

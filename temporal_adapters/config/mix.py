@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -92,7 +93,12 @@ class Mix(Section):
 
 
 def recipe(study: Study) -> dict[str, Any]:
-    """Return the settings under which a mixing experiment says something about a study: how it trains and asks."""
+    """Return the settings under which a mixing experiment says something about a study: how it trains and asks.
+
+    Of the base and the questionnaires only the names: their folders may move.
+    """
     found = {name: scientific(getattr(study, name)) for name in ("model", "tokens", "train", "probe")}
     found["train"] = {key: value for key, value in found["train"].items() if key not in ("seeds", "checkpoint_steps")}
+    found["model"]["base"] = PurePath(found["model"]["base"]).name
+    found["probe"]["questionnaires"] = [PurePath(path).stem for path in found["probe"]["questionnaires"]]
     return found

@@ -108,7 +108,9 @@ def _no_question(items: Sequence[Item], settings: Mix) -> str:
     return "no item has the options of both labels: choose options of one item with --low-option and --high-option"
 
 
-def curve(answers: pl.DataFrame, question: Question, method: str, mixes: Sequence[Mixture]) -> pl.DataFrame:
+def curve(
+    answers: pl.DataFrame, question: Question, method: str, mixes: Sequence[Mixture], wordings: Sequence[str] = ()
+) -> pl.DataFrame:
     """Return the CURVE of all mixes and of the base.
 
     Parameters
@@ -121,6 +123,13 @@ def curve(answers: pl.DataFrame, question: Question, method: str, mixes: Sequenc
         Scoring method.
     mixes
         The mixes.
+    wordings
+        Wordings to average over; empty means all.
+
+    Raises
+    ------
+    MixError
+        If no answer to the item was scored by the method, in one of the wordings.
     """
     steps = [int(name.rpartition("step-")[2]) for name in answers["adapter"].unique() if "/step-" in name]
     places = pl.DataFrame(
@@ -135,6 +144,13 @@ def curve(answers: pl.DataFrame, question: Question, method: str, mixes: Sequenc
     asked = answers.filter(
         pl.col("item") == question.item, pl.col("method") == method, pl.col("option").is_in(question.options)
     )
+    if wordings:
+        asked = asked.filter(pl.col("wording").is_in(list(wordings)))
+    if asked.is_empty():
+        raise MixError(
+            f"no answer to {question.item} was scored by {method!r} in a wording of series.wordings: set"
+            " series.method to one that fits its wordings, or mix.item to another question"
+        )
     means = asked.group_by("adapter", "option").agg(pl.col("share").mean().alias("answer"), pl.col("clr").mean())
     labelled = [question.low, question.high]
     both = means.filter(pl.col("option").is_in(labelled)).group_by("adapter").agg(pl.col("answer").sum().alias("both"))

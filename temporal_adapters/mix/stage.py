@@ -18,7 +18,7 @@ from temporal_adapters.config import Study, scientific
 from temporal_adapters.config.mix import recipe
 from temporal_adapters.errors import MixError
 from temporal_adapters.mix import draw
-from temporal_adapters.mix.curve import curve, find_question
+from temporal_adapters.mix.curve import Question, curve, find_question
 from temporal_adapters.mix.grid import Experiment, experiment, models, require_steps
 from temporal_adapters.progress import Listener, silent
 
@@ -93,7 +93,7 @@ def expected(found: Experiment) -> Expected:
     question = find_question(probe.load_questionnaires(found.study), found.settings)
     config = {
         "mix": {"item": question.item, "low_option": question.low, "high_option": question.high},
-        "series": {"method": _method(found.study)},
+        "series": {"method": _method(found.study), "wordings": list(found.study.series.wordings)},
         "report": {name: value for name, value in scientific(found.study.report).items() if name in _FIGURE_SETTINGS},
         "recipe": recipe(found.study),
         "mixes": draw.expected(found.study, found.run, found.settings).key,
@@ -106,14 +106,14 @@ def _method(study: Study) -> str:
     return study.series.method or study.probe.methods[0]
 
 
-def _write(found: Experiment, question: Any, folder: Path) -> None:
+def _write(found: Experiment, question: Question, folder: Path) -> None:
     import polars as pl
 
     from temporal_adapters.mix.figures import write_figures
     from temporal_adapters.mix.summary import summarise
 
     answers = pl.read_parquet(found.run.answers / "answers.parquet")
-    table = curve(answers, question, _method(found.study), found.mixtures)
+    table = curve(answers, question, _method(found.study), found.mixtures, found.study.series.wordings)
     weeks = read_manifest(found.run.weeks)
     origin = weeks.facts["origin"] if weeks is not None else ""
     settings = found.settings
