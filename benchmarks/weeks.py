@@ -3,19 +3,21 @@
     python benchmarks/weeks.py [--quick] [--rows 5000000] [--threads 1] [--repeats 3] [--folder DIR] [--pandas-rows N]
 
 The job: synthetic posts of 20,000 users over 100 weeks, in no order of time, in 8 files of Parquet or of gzipped JSON
-lines in Twitter's v1.1 form. All contestants clean as published (mentions, URLs, #, white space, HTML entities),
-pseudonymise ids where they share our expressions, and end with one file or folder per week.
+lines in Twitter's v1.1 form. All contestants clean as published (mentions, URLs, #, white space, HTML entities) and end
+with one file or folder per week; bound, ours and DuckDB also pseudonymise both ids of a post.
 
-- bound: DuckDB scans the same files and evaluates the same SELECT, counting only. Nothing can be faster with it.
-- ours: `weeks.build` with duplicates kept: clean, split, order, write; digests and manifest included.
+- bound: DuckDB scans the same files and evaluates the same SELECTs, counting only.
+- split: stage A of ours, what the other contestants do: clean, split, write by week.
+- ours: `weeks.build` with duplicates kept: split, then order each week, write Parquet, digests and manifest.
 - full: `weeks.build` with duplicates dropped and at most 20 posts per user and week.
-- duckdb: one COPY ... PARTITION_BY of the same SELECT.
+- duckdb: one COPY ... PARTITION_BY of the bound's SELECTs.
 - polars: streaming sink by week, with its own regex and ids as they are.
 - pandas: read a file, clean with str.replace, group by week, write; on fewer rows, scaled up in proportion.
 
 Every run is a process of its own; figures are medians of its processor time after imports (this machine is shared, so
 wall time says more about its other users; it is printed too), peak memory is the process's. Equality first: posts and
-characters per week of ours are the bound's. The last line is one JSON object.
+characters per week of ours are the bound's. `--large` does ours and full alone, once each, at 5 and 20 million posts:
+rows per second, and peak memory against `weeks.memory_limit`. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ from typing import Any
 N_FILES, N_WEEKS = 8, 100
 FIRST_US = 1_577_664_000_000_000
 """Monday 2019-12-30 in microseconds since 1970."""
+
+MEMORY_LIMIT = "1GB"
+"""`weeks.memory_limit` of all our runs; peak memory is held against it."""
 
 _TEXT = """
 the of and to in is you that it he was for on are as with his they at be this have from or one had by
@@ -115,7 +120,11 @@ def study_of(paths: list[Path], threads: int, **more: Any) -> Any:
     from temporal_adapters.config.study import Study
 
     return Study.model_validate(
-        {"study": "s", "panel": {"paths": [str(path) for path in paths]}, "weeks": {"workers": threads, **more}}
+        {
+            "study": "s",
+            "panel": {"paths": [str(path) for path in paths]},
+            "weeks": {"workers": threads, "memory_limit": MEMORY_LIMIT, **more},
+        }
     )
 
 
@@ -127,7 +136,19 @@ def ours(paths: list[Path], out: Path, threads: int, **more: Any) -> dict[str, l
     return {}
 
 
-def split_only(paths: list[Path], out: Path, threads: int) -> dict[str, list[int]]:
+def split(paths: list[Path], out: Path, threads: int) -> dict[str, list[int]]:
+    from temporal_adapters.artifacts import RunFolder
+    from temporal_adapters.weeks.build import split_settings
+    from temporal_adapters.weeks.spread import split_files
+
+    jobs = [(path, out / f"{path.name}.arrow") for path in paths]
+    settings = split_settings(study_of(paths, threads), RunFolder(out))
+    for _ in split_files(jobs, settings, threads, lambda path, consumed: None):
+        pass
+    return {}
+
+
+def build_only(paths: list[Path], out: Path, threads: int) -> dict[str, list[int]]:
     return ours(paths, out, threads, duplicates="keep")
 
 
@@ -162,7 +183,11 @@ def prepared(paths: list[Path], out: Path, threads: int) -> tuple[Any, str, dict
         )
         posts = resources.text("queries", "panel_twitter_v1")
         connection.execute(f"CREATE VIEW posts AS SELECT number AS row, * EXCLUDE (number) FROM ({posts})")
-    return connection, resources.text("queries", "weeks_clean"), clean_parameters(settings)
+    pseudonyms = resources.text("queries", "weeks_pseudonyms")
+    hashed = pseudonyms[pseudonyms.index("CASE") : pseudonyms.index(" AS pseudonym")]
+    columns = ", ".join(f"{hashed.replace('id', name)} AS {name}" for name in ("post_id", "user_id"))
+    query = f"SELECT * REPLACE ({columns}) FROM ({resources.text('queries', 'weeks_clean')})"
+    return connection, query, {**clean_parameters(settings), "key": settings.key}
 
 
 def bound(paths: list[Path], out: Path, threads: int) -> dict[str, list[int]]:
@@ -220,7 +245,8 @@ def pandas_script(paths: list[Path], out: Path, threads: int) -> dict[str, list[
 
 JOBS: dict[str, Callable[[list[Path], Path, int], dict[str, list[int]]]] = {
     "bound": bound,
-    "ours": split_only,
+    "split": split,
+    "ours": build_only,
     "full": full,
     "duckdb": duckdb_partition,
     "polars": polars_sink,
@@ -249,7 +275,7 @@ def work(job: str, folder: Path, kind: str, threads: int) -> None:
     own, children = (
         resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    rss_mb = own + (children * threads if job in ("ours", "full") and threads > 1 else 0)
+    rss_mb = own + (children * threads if job in ("split", "ours", "full") and threads > 1 else 0)
     if job == "ours":
         counted = count_weeks(out)
     shutil.rmtree(out.parent)
@@ -318,7 +344,7 @@ def report(asked: argparse.Namespace, folder: Path) -> None:
         posts, few = folder / f"{asked.rows}-{kind}", folder / f"{asked.pandas_rows}-{kind}"
         make_posts(posts, asked.rows, kind)
         make_posts(few, asked.pandas_rows, kind)
-        jobs = ["bound", "ours", "full", "duckdb", *(["polars"] if kind == "parquet" else [])]
+        jobs = ["bound", "split", "ours", "full", "duckdb", *(["polars"] if kind == "parquet" else [])]
         found[kind] = compare(posts, kind, jobs, asked.threads, asked.repeats)
         slow = run("pandas", few, kind, asked.threads)
         scale = asked.rows / asked.pandas_rows
@@ -336,14 +362,18 @@ def report(asked: argparse.Namespace, folder: Path) -> None:
             )
     parquet, lines = found["parquet"], found["jsonl.gz"]
     ratios = {
-        "parquet_over_bound": parquet["ours"]["cpu_s"] / parquet["bound"]["cpu_s"],
-        "jsonl_over_bound": lines["ours"]["cpu_s"] / lines["bound"]["cpu_s"],
+        "parquet_over_bound": parquet["split"]["cpu_s"] / parquet["bound"]["cpu_s"],
+        "jsonl_over_bound": lines["split"]["cpu_s"] / lines["bound"]["cpu_s"],
+        "parquet_built_over_bound": parquet["ours"]["cpu_s"] / parquet["bound"]["cpu_s"],
+        "jsonl_built_over_bound": lines["ours"]["cpu_s"] / lines["bound"]["cpu_s"],
         "full_over_bound": parquet["full"]["cpu_s"] / parquet["bound"]["cpu_s"],
         "jsonl_full_over_bound": lines["full"]["cpu_s"] / lines["bound"]["cpu_s"],
         "pandas_over_ours": parquet["pandas"]["cpu_s"] / parquet["ours"]["cpu_s"],
         "jsonl_pandas_over_ours": lines["pandas"]["cpu_s"] / lines["ours"]["cpu_s"],
         "polars_over_ours": parquet["polars"]["cpu_s"] / parquet["ours"]["cpu_s"],
+        "polars_over_split": parquet["polars"]["cpu_s"] / parquet["split"]["cpu_s"],
         "duckdb_over_ours": parquet["duckdb"]["cpu_s"] / parquet["ours"]["cpu_s"],
+        "duckdb_over_split": parquet["duckdb"]["cpu_s"] / parquet["split"]["cpu_s"],
     }
     peak = max(took[job]["rss_mb"] for took in found.values() for job in ("ours", "full"))
     line = {"equal": True, "ratios": {name: round(value, 2) for name, value in ratios.items()}}

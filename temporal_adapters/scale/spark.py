@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -31,6 +32,7 @@ from temporal_adapters.weeks.accounts import account_parameters, judges_accounts
 from temporal_adapters.weeks.build import split_settings
 from temporal_adapters.weeks.corpora import entry_of, facts, week_window
 from temporal_adapters.weeks.languages import with_languages
+from temporal_adapters.weeks.pseudonym import pseudonymised
 from temporal_adapters.weeks.reduce import ordered_corpus, reduce_parameters, write_corpus
 from temporal_adapters.weeks.split import RULES, SplitSettings, clean_parameters
 from temporal_adapters.weeks.staged import STAGED, Counts
@@ -109,8 +111,6 @@ def _session(master: str, settings: SplitSettings) -> Iterator[Any]:
             .config("spark.ui.enabled", "false")
             .config("spark.ui.showConsoleProgress", "false")
             .config("spark.driver.memory", settings.memory_limit.replace("B", "").lower())
-            # The key of the pseudonyms is a literal of the query: keep it out of plans and logs.
-            .config("spark.redaction.string.regex", "[0-9a-f]{64}")
             .getOrCreate()
         )
     except (PySparkException, RuntimeError, OSError) as error:
@@ -264,7 +264,8 @@ def _read_file(number: int, path: Path, settings: SplitSettings) -> Iterator[pa.
     place = number * _FILE_ROWS
     with panel.connect(1, settings.memory_limit) as connection:
         for chunk in panel.read_posts(path, settings.panel, connection):
-            posts = with_languages(chunk.posts, settings.weeks.language_detector)
+            posts = pseudonymised(chunk.posts, settings.key, connection)
+            posts = with_languages(posts, settings.weeks.language_detector)
             lost = [{"problem": reason} for reason, n in chunk.lost.items() for _ in range(n)]
             notes = [{"problem": _REPAIRED + kind, "number": n} for kind, n in chunk.repaired.items()]
             table = pa.concat_tables([posts, pa.Table.from_pylist([*lost, *notes], panel.POSTS)])
@@ -278,7 +279,8 @@ def _writer(settings: SplitSettings, folder: Path) -> Callable[[pa.Table], pa.Ta
 
     def write(posts: pa.Table) -> pa.Table:
         week = posts["week"][0].as_py()
-        corpus, n_near = ordered_corpus(posts.select(STAGED.names).cast(STAGED), settings.weeks)
+        frame = pl.DataFrame(pl.from_arrow(posts.select(STAGED.names).cast(STAGED)))
+        corpus, n_near = ordered_corpus(frame, settings.weeks)
         if corpus.num_rows >= settings.weeks.min_posts:
             write_corpus(corpus, folder / f"{week_window(week, settings).label}.parquet")
         n_users = pc.count_distinct(corpus["user_id"]).as_py()

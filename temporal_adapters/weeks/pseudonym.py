@@ -1,6 +1,7 @@
-"""The secret key that turns ids into pseudonyms.
+"""The secret key that turns ids into pseudonyms, and the turning.
 
-Takes a path, gives the key as text and its fingerprint. Knows no post.
+Takes a path, gives the key as text and its fingerprint; takes posts and a key, gives posts without raw ids. Knows no
+week.
 
 The key lies outside every run folder: who gets a run folder cannot turn pseudonyms back by hashing known ids.
 """
@@ -13,6 +14,10 @@ import secrets
 import stat
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
+
+from temporal_adapters import resources
 from temporal_adapters.errors import WeeksError
 
 _KEY_CHARACTERS = 64
@@ -64,3 +69,29 @@ def _make(path: Path) -> None:
 def fingerprint(key: str) -> str:
     """Return a digest that tells two keys apart without giving either away; empty for no key."""
     return hashlib.sha256(f"fingerprint {key}".encode()).hexdigest() if key else ""
+
+
+def pseudonymised(posts: pa.Table, key: str, connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Return posts with `post_id` and `user_id` as ``queries/weeks_pseudonyms.sql`` turns them; unchanged without key.
+
+    A user is hashed once per call: users repeat, posts do not.
+    """
+    if not key or not posts.num_rows:
+        return posts
+    users = posts["user_id"].combine_chunks().dictionary_encode()
+    named = {
+        "post_id": _pseudonyms(posts["post_id"], key, connection),
+        "user_id": _pseudonyms(users.dictionary, key, connection).take(users.indices),
+    }
+    for name, column in named.items():
+        posts = posts.set_column(posts.schema.get_field_index(name), name, column)
+    return posts
+
+
+def _pseudonyms(ids: pa.Array | pa.ChunkedArray, key: str, connection: duckdb.DuckDBPyConnection) -> pa.ChunkedArray:
+    connection.register("ids", pa.table({"id": ids}))
+    try:
+        query = resources.text("queries", "weeks_pseudonyms")
+        return connection.sql(query, params={"key": key}).to_arrow_table()["pseudonym"]
+    finally:
+        connection.unregister("ids")

@@ -38,6 +38,9 @@ CORPUS = pa.schema(
 )
 """The schema `tables.PANEL` as Arrow."""
 
+ROW_GROUP = 1 << 20
+"""Posts per row group of a corpus."""
+
 
 @dataclass(frozen=True)
 class Reduced:
@@ -84,22 +87,27 @@ def reduce_week(
     reduced
         Counts.
     """
-    batches = [batch for file in staged for batch in file.read(week)]
-    posts = pa.Table.from_batches(batches, STAGED).combine_chunks()
-    wanted, counts = np.ones(posts.num_rows, bool), {}
+    posts = _staged_week(week, staged)
+    wanted, counts = np.ones(posts.height, bool), {}
     rows = np.flatnonzero(_touchable(posts, excluded, settings))
     if len(rows):
         judged = _judge(posts, rows, week, excluded, settings, connection)
         gone = judged.filter(pc.is_valid(judged["dropped"]))
         wanted[gone["row"].to_numpy()] = False
         counts = {entry["values"]: entry["counts"] for entry in gone["dropped"].value_counts().to_pylist()}
-    corpus, n_near = ordered_corpus(posts if wanted.all() else posts.filter(pa.array(wanted)), settings)
+    corpus, n_near = ordered_corpus(posts if wanted.all() else posts.filter(pl.Series(wanted)), settings)
     counts = {**counts, "near_duplicate": n_near} if n_near else counts
     users = corpus["user_id"].unique()
     return corpus, Reduced(corpus.num_rows, len(users), counts, users)
 
 
-def ordered_corpus(posts: pa.Table, settings: Weeks) -> tuple[pa.Table, int]:
+def _staged_week(week: int, staged: Sequence[Staged]) -> pl.DataFrame:
+    """Return the staged rows of one week; their texts and ids stay where they are, in the mapped files."""
+    batches = [batch for file in staged for batch in file.read(week)]
+    return pl.DataFrame(pl.from_arrow(pa.Table.from_batches(batches, STAGED), rechunk=False))
+
+
+def ordered_corpus(posts: pl.DataFrame, settings: Weeks) -> tuple[pa.Table, int]:
     """Return the kept posts of a week in the columns of `CORPUS`, ordered by time and id, without near-duplicates.
 
     Returns
@@ -109,12 +117,11 @@ def ordered_corpus(posts: pa.Table, settings: Weeks) -> tuple[pa.Table, int]:
     n_near
         Near-duplicates left out.
     """
-    keys = pl.DataFrame(pl.from_arrow(posts.select(["created_us", "post_id"])))
-    posts = posts.take(pa.array(keys.select(pl.arg_sort_by("created_us", "post_id")).to_series().to_numpy()))
+    posts = posts.sort("created_us", "post_id")
     if settings.near_duplicates is None:
         return _as_corpus(posts), 0
-    copies = near_duplicates(posts["text"].to_pylist(), settings.near_duplicates)
-    return _as_corpus(posts.filter(pa.array(~copies))), int(copies.sum())
+    copies = near_duplicates(posts["text"].to_list(), settings.near_duplicates)
+    return _as_corpus(posts.filter(pl.Series(~copies))), int(copies.sum())
 
 
 def reduce_parameters(settings: Weeks) -> dict[str, Any]:
@@ -127,7 +134,7 @@ def reduce_parameters(settings: Weeks) -> dict[str, Any]:
 
 
 def _judge(
-    posts: pa.Table,
+    posts: pl.DataFrame,
     rows: npt.NDArray[np.int64],
     week: int,
     excluded: pa.Table,
@@ -135,7 +142,7 @@ def _judge(
     connection: duckdb.DuckDBPyConnection,
 ) -> pa.Table:
     """Return the query's verdict on the rows that any of its rules could touch: windows over all rows cost much."""
-    some = posts.take(pa.array(rows))
+    some = _as_arrow(posts[rows])
     some = some.append_column("row", pa.array(rows.astype(np.int64)))
     connection.register("staged", some.append_column("week", pa.array(np.full(len(rows), week, np.int32))))
     connection.register("excluded", excluded)
@@ -147,27 +154,32 @@ def _judge(
         connection.unregister("excluded")
 
 
-def _touchable(posts: pa.Table, excluded: pa.Table, settings: Weeks) -> npt.NDArray[np.bool_]:
+def _touchable(posts: pl.DataFrame, excluded: pa.Table, settings: Weeks) -> npt.NDArray[np.bool_]:
     """Return, per row, whether it may share an id, or a user and text, with another, or its user stands out.
 
     Equal hashes only select rows for the query, so neither a collision nor another version's hash can change a result.
     """
-    frame = pl.DataFrame(pl.from_arrow(posts.select(["post_id", "user_id", "text"])))
-    user = frame["user_id"].hash()
-    found = frame["post_id"].hash().is_duplicated()
+    user = posts["user_id"].hash()
+    found = posts["post_id"].hash().is_duplicated()
     if settings.duplicates == "drop":
-        found |= (user ^ frame["text"].hash(1)).is_duplicated()
+        found |= (user ^ posts["text"].hash(1)).is_duplicated()
     if settings.cap_per_user:
         n_by_user = pl.select(user.alias("user")).select(pl.len().over("user")).to_series()
         found |= n_by_user > settings.cap_per_user
     if excluded.num_rows:
-        found |= frame["user_id"].is_in(pl.Series(excluded["user_id"]).implode())
+        found |= posts["user_id"].is_in(pl.Series(excluded["user_id"]).implode())
     return found.to_numpy()
 
 
-def _as_corpus(kept: pa.Table) -> pa.Table:
-    moments = kept["created_us"].cast(pa.timestamp("us", "UTC"))
-    return kept.append_column("created_at", moments).select(CORPUS.names).cast(CORPUS)
+def _as_corpus(kept: pl.DataFrame) -> pa.Table:
+    moments = pl.col("created_us").cast(pl.Datetime("us", "UTC")).alias("created_at")
+    return _as_arrow(kept.with_columns(moments).select(CORPUS.names)).cast(CORPUS)
+
+
+def _as_arrow(posts: pl.DataFrame) -> pa.Table:
+    # In pieces of one row group: more than 2 GB of text would not fit into one array of `pa.string`.
+    pieces = posts.iter_slices(ROW_GROUP) if posts.height else iter([posts])
+    return pa.concat_tables([piece.to_arrow(compat_level=pl.CompatLevel.oldest()) for piece in pieces])
 
 
 def write_corpus(corpus: pa.Table, path: Path) -> None:
@@ -177,7 +189,7 @@ def write_corpus(corpus: pa.Table, path: Path) -> None:
     """
     with writing(path):
         pyarrow.parquet.write_table(
-            corpus, path, compression="snappy", use_dictionary=["user_id", "lang", "platform"], row_group_size=1 << 20
+            corpus, path, compression="snappy", use_dictionary=["user_id", "lang", "platform"], row_group_size=ROW_GROUP
         )
 
 

@@ -25,6 +25,7 @@ from temporal_adapters.errors import PanelError
 from temporal_adapters.panel import CORRUPT, Chunk
 from temporal_adapters.weeks.ahead import ahead
 from temporal_adapters.weeks.languages import with_languages
+from temporal_adapters.weeks.pseudonym import pseudonymised
 from temporal_adapters.weeks.staged import Counts, Staged, Writer
 from temporal_adapters.weeks.windows import Window, bounds, slots
 
@@ -33,6 +34,9 @@ _ENOUGH_RECORDS = 10_000
 
 RULES = ("mention", "url", "hash", "entity", "email", "phone")
 """Cleaning rules that are counted; each has a column `had_<rule>` in the query."""
+
+_MADE = ", ".join(("row", "text", "week", "dropped", *(f"had_{rule}" for rule in RULES)))
+_PASSED = ("post_id", "user_id", "created_us", "lang", "is_repost", "is_reply", "platform")
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,6 @@ def clean_parameters(settings: SplitSettings) -> dict[str, Any]:
         "hashes": clean.hashes,
         "entities": clean.entities,
         "spaces": clean.spaces,
-        "key": settings.key,
         "from_us": from_us,
         "until_us": until_us,
         "reposts": weeks.keep_reposts,
@@ -115,7 +118,7 @@ def split_file(
         chunks = panel.read_posts(raw, settings.panel, connection.cursor())
         for chunk in ahead(chunks) if settings.threads > 1 else chunks:
             kept = ledger.enter(clean_chunk(chunk.posts, settings, connection), chunk)
-            writer.add(kept)
+            writer.add(pseudonymised(kept, settings.key, connection))
             on_bytes(chunk.consumed)
         ledger.close()
         return writer.finish(ledger.counts())
@@ -129,11 +132,18 @@ def clean_chunk(posts: pa.Table, settings: SplitSettings, connection: duckdb.Duc
     connection.register("posts", posts.append_column("row", rows))
     connection.register("slots", slots(settings.weeks, settings.waves, moments))
     try:
-        query = resources.text("queries", "weeks_clean")
-        return connection.sql(query, params=clean_parameters(settings)).to_arrow_table()
+        query = f"SELECT {_MADE} FROM ({resources.text('queries', 'weeks_clean')})"
+        made = connection.sql(query, params=clean_parameters(settings)).to_arrow_table()
     finally:
         connection.unregister("posts")
         connection.unregister("slots")
+    # What the query only passes through is put beside its result instead of being copied twice.
+    passed = posts.select(_PASSED)
+    if not made["row"].combine_chunks().equals(rows):
+        passed = passed.take(made["row"])
+    for name in _PASSED:
+        made = made.append_column(name, passed[name])
+    return made
 
 
 _KEPT = pc.field("dropped").is_null()
