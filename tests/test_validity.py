@@ -281,7 +281,7 @@ def test_the_stage_writes_every_figure_of_every_option_or_says_why_not(tmp_path:
     assert len(happy["smoothed_survey"]["level"]) == len(happy["weeks"]) == 44
     assert happy["nowcast"]["clark_west"]["p"] < 0.05
     assert happy["not_available"] == {}
-    assert happy["placebo"]["kind"] == "the series itself, out of time"
+    assert happy["placebo"]["kind"] == "out-of-time"
     assert happy["placebo"]["p_level"] < 0.1
     now, more = (validity.measured(validity.read(run), seeds=seeds) for seeds in (None, 30))
     assert now["reliability_model"] == pytest.approx(

@@ -8,7 +8,7 @@ from temporal_adapters.validity.components import Components, components
 from temporal_adapters.validity.contrast import Contrast, compare, contrast
 from temporal_adapters.validity.measured import Halves, Measured, measure, measured, noise
 from temporal_adapters.validity.nowcast import Nowcast, clark_west, diebold_mariano, gain
-from temporal_adapters.validity.placebo import Placebo, rank
+from temporal_adapters.validity.placebo import Kind, Placebo, by_kind, rank
 from temporal_adapters.validity.reliability import (
     Agreement,
     Corrected,
@@ -21,6 +21,7 @@ from temporal_adapters.validity.smoothing import Smoothed, local_level
 from temporal_adapters.validity.specification import Specification, curve
 from temporal_adapters.validity.stability import Stability, stability
 from temporal_adapters.validity.stage import expected, read, run
+from temporal_adapters.validity.uniformity import Uniform, Unrelated, uniform, unrelated
 
 __all__ = [
     "Agreement",
@@ -29,14 +30,18 @@ __all__ = [
     "Contrast",
     "Corrected",
     "Halves",
+    "Kind",
     "Measured",
     "Nowcast",
     "Placebo",
     "Smoothed",
     "Specification",
     "Stability",
+    "Uniform",
+    "Unrelated",
     "agreement",
     "assess",
+    "by_kind",
     "clark_west",
     "compare",
     "components",
@@ -56,4 +61,6 @@ __all__ = [
     "sampling_reliability",
     "spearman_brown",
     "stability",
+    "uniform",
+    "unrelated",
 ]

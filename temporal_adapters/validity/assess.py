@@ -18,7 +18,7 @@ from temporal_adapters.significance.autoregression import Array
 from temporal_adapters.validity.components import components
 from temporal_adapters.validity.contrast import contrast
 from temporal_adapters.validity.nowcast import gain
-from temporal_adapters.validity.placebo import out_of_time, rank
+from temporal_adapters.validity.placebo import by_kind, null_kind
 from temporal_adapters.validity.reliability import agreement, disattenuate, sampling_reliability
 from temporal_adapters.validity.smoothing import local_level
 from temporal_adapters.validity.specification import curve
@@ -45,7 +45,7 @@ class Case:
     baselines
         Source -> (n,) other series to compare with.
     placebos
-        Source -> (n,) series that should not be related; without any, the model's own series out of time.
+        Kind -> (k, n) series that should not be related; the model's own series out of time are always among them.
     """
 
     model: Array
@@ -115,10 +115,12 @@ def _persistence(case: Case) -> dict[str, float]:
 
 
 def _placebo(case: Case) -> dict[str, Any]:
-    own = not case.placebos
-    placebos = out_of_time(case.model) if own else np.stack(list(case.placebos.values()))
-    kind = "the series itself, out of time" if own else "placebo series of the study"
-    return {"kind": kind, **asdict(rank(case.model, placebos, case.survey))}
+    """Return the ranks among the placebos that are the null, and those of every kind."""
+    kinds = by_kind(case.model, case.placebos, case.survey)
+    kind = null_kind(kinds)
+    chosen = kinds[kind]
+    r = float(dynamics.pearson(case.model[None], case.survey[None])[0])
+    return {"kind": kind, "r": r, **asdict(chosen), "kinds": {name: asdict(one) for name, one in kinds.items()}}
 
 
 def _smoothed(case: Case) -> dict[str, Any]:

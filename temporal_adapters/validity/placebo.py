@@ -1,10 +1,11 @@
 """Where the real series stands among placebos: any series that should not be related.
 
-Takes one real series, placebo series and the survey, gives ranks. Knows not how placebos were made.
+Takes one real series, placebo series by kind and the survey, gives ranks. Knows not how placebos were made.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,17 @@ from temporal_adapters.significance.autoregression import Array
 
 NEAREST_WEEKS = 8
 """Weeks by which a series must be moved to lose its dates; a quarter of a shorter series."""
+
+
+OUT_OF_TIME = "out-of-time"
+"""Kind of the placebos that every study has: its own series, moved round the calendar."""
+
+NULLS = ("shuffled", "questionnaire", OUT_OF_TIME)
+"""Kinds that can be the null of the report, the most telling first: the same posts trained anew on dealt out weeks; the
+same adapters asked something else; the same series at other dates. Permuted weeks have no persistence and never are."""
+
+LEAST_NULL = 19
+"""Placebos that vary below which a kind is no null: its smallest p would be above .05."""
 
 
 @dataclass(frozen=True)
@@ -71,3 +83,63 @@ def out_of_time(series: Array) -> Array:
 
 def _rank_p(size: Array) -> float:
     return float((1 + (size[1:] >= size[0] - 1e-12).sum()) / len(size))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The real series among the placebos of one kind.
+
+    Attributes
+    ----------
+    n, n_constant
+        Placebos, and how many of them do not vary in the weeks of the survey: those have no correlation.
+    placebo_r
+        r of every placebo that varies.
+    p_level, p_changes
+        As in `Placebo`; None where none varies.
+    smallest_p
+        1 / (placebos that vary + 1): what the best possible series would get.
+    """
+
+    n: int
+    n_constant: int
+    placebo_r: tuple[float, ...]
+    p_level: float | None
+    p_changes: float | None
+    smallest_p: float | None
+
+
+def by_kind(real: Array, placebos: Mapping[str, Array], survey: Array) -> dict[str, Kind]:
+    """Return the ranks of `real` (n,) among the placebos (k, n) of every kind, and among itself out of time.
+
+    Raises
+    ------
+    ValidityError
+        If the real series does not vary.
+    """
+    every = {**placebos, OUT_OF_TIME: out_of_time(real)}
+    return {kind: _kind(real, series, survey) for kind, series in every.items() if len(series)}
+
+
+def _kind(real: Array, series: Array, survey: Array) -> Kind:
+    varies = np.array([varying(one, survey) for one in series])
+    constant = int((~varies).sum())
+    if not varies.any():
+        return Kind(len(series), constant, (), None, None, None)
+    found = rank(real, series[varies], survey)
+    smallest = 1 / (len(found.placebo_r) + 1)
+    return Kind(len(series), constant, found.placebo_r, found.p_level, found.p_changes, smallest)
+
+
+def varying(series: Array, survey: Array) -> bool:
+    """Say whether a series varies in the weeks in which the survey has a value."""
+    both = series[np.isfinite(series) & np.isfinite(survey)]
+    return bool(len(both) > 1 and np.ptp(both) > 1e-12 * max(1.0, float(np.abs(both).max())))
+
+
+def null_kind(kinds: Mapping[str, Kind]) -> str:
+    """Return the kind whose ranks are the headline: the most telling one with enough placebos that vary."""
+    for kind in NULLS:
+        if kind in kinds and len(kinds[kind].placebo_r) >= LEAST_NULL:
+            return kind
+    return OUT_OF_TIME

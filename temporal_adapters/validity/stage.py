@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +17,22 @@ import numpy as np
 from temporal_adapters.artifacts import Expected, Manifest, RunFolder, publish, read_manifest
 from temporal_adapters.config import Study, scientific
 from temporal_adapters.dates import WEEK
-from temporal_adapters.errors import ValidityError
+from temporal_adapters.errors import CorrelateError, ValidityError
 from temporal_adapters.significance.autoregression import Array
 from temporal_adapters.tables import ADAPTERS
+from temporal_adapters.validity import placebo_series
 from temporal_adapters.validity.assess import Case, assess
+from temporal_adapters.validity.placebo import varying
+from temporal_adapters.validity.uniformity import unrelated
 
 if TYPE_CHECKING:
     import polars as pl
 
 STAGE = "validity"
 VERSION = 4
-PLACEBO = "placebo"
-"""Beginning of a source's name that makes its series placebos; other sources are baselines."""
+UNIFORM_DRAWS = 499
+"""Null draws behind each placebo's p-values, whose distribution is shown."""
+
 _TABLES = ("series.parquet", "cells.parquet", "settings.parquet")
 
 
@@ -38,6 +43,8 @@ def expected(study: Study, run: RunFolder) -> list[Expected]:
         return []
     config = {"correlate": scientific(study.correlate), "survey": {"source": study.survey.source}}
     inputs = {name: str(series.outputs[name]["sha256"]) for name in _TABLES}
+    if placebos := placebo_series.digest(run):
+        inputs[placebo_series.FILE] = placebos
     return [Expected(run.root / STAGE, STAGE, VERSION, config, inputs)]
 
 
@@ -88,17 +95,55 @@ def document(study: Study, run: RunFolder) -> dict[str, Any]:
     source = study.survey.source if study.survey else ""
     lag, settings = study.correlate.lags[0], study.correlate
     series = tables["series"]
-    both = set(_names(series, ADAPTERS)) & set(_names(series, source))
+    both = sorted(set(_names(series, ADAPTERS)) & set(_names(series, source)))
+    placebos, reason = placebo_series.read(run)
     options = []
-    for item, option in sorted(both):
+    for item, option in both:
         mine = (pl.col("item") == item) & (pl.col("option") == option)
         here = {name: table.filter(mine) for name, table in tables.items()}
         weeks = _weeks(here["series"].filter(pl.col("source").is_in([ADAPTERS, source])))
-        figures = assess(_case(here, weeks, source, lag), settings.draws, settings.seed)
+        case = _case(here, weeks, source, lag, placebo_series.of_option(placebos, item, option, weeks))
+        figures = assess(case, settings.draws, settings.seed)
         asked = here["series"].filter(pl.col("source") == source)["n"].median()
         known = {"weeks": [week.isoformat() for week in weeks], "respondents": asked}
         options.append({"item": item, "option": option, **known, **figures})
-    return {"lag": lag, "options": options}
+    target = series.filter(pl.col("source") == source)
+    checked = {kind: _uniformity(placebos, kind, both, target, lag, settings.seed) for kind in placebos}
+    reasons = {"placebos": reason} if reason else {}
+    reasons |= {kind: found for kind, found in checked.items() if isinstance(found, str)}
+    uniform = {kind: found for kind, found in checked.items() if not isinstance(found, str)}
+    return {"lag": lag, "placebos": {"uniform": uniform, "not_available": reasons}, "options": options}
+
+
+def _uniformity(
+    placebos: Mapping[str, pl.DataFrame],
+    kind: str,
+    names: list[tuple[str, str]],
+    survey: pl.DataFrame,
+    lag: int,
+    seed: int,
+) -> dict[str, Any] | str:
+    """Return how far the p-values of one kind of placebo are from uniform, or why nobody can say."""
+    weeks = _weeks(survey)
+    later = [week + lag * WEEK for week in weeks]
+    pairs = []
+    for place, one in enumerate(placebo_series.in_turn(placebos, kind, names)):
+        item, option = names[place % len(names)]
+        target = survey.filter((survey["item"] == item) & (survey["option"] == option))
+        pairs.append((_values(one, weeks), _values(target, later)))
+    both = [(x, y) for x, y in pairs if varying(x, y)]
+    try:
+        sides = [np.array([pair[side] for pair in both]) for side in (0, 1)]
+        seen = unrelated(sides[0], sides[1], UNIFORM_DRAWS, seed)
+    except (ValidityError, CorrelateError) as error:
+        return str(error)
+    return {
+        "n": len(both),
+        "mean_r": seen.mean_r,
+        "mean_r_se": seen.mean_r_se,
+        "changes": asdict(seen.changes),
+        "levels": asdict(seen.levels),
+    }
 
 
 def _names(series: pl.DataFrame, source: str) -> list[tuple[str, str]]:
@@ -111,7 +156,9 @@ def _weeks(series: pl.DataFrame) -> list[date]:
     return [days[0] + step * WEEK for step in range((days[-1] - days[0]) // WEEK + 1)]
 
 
-def _case(here: Mapping[str, pl.DataFrame], weeks: list[date], source: str, lag: int) -> Case:
+def _case(
+    here: Mapping[str, pl.DataFrame], weeks: list[date], source: str, lag: int, placebos: Mapping[str, Array]
+) -> Case:
     series, settings = here["series"], here["settings"]
     others = {
         name: _values(series.filter(series["source"] == name), weeks)
@@ -128,8 +175,8 @@ def _case(here: Mapping[str, pl.DataFrame], weeks: list[date], source: str, lag:
             name: _values(settings.filter(settings["source"] == name), weeks)
             for name in settings["source"].unique(maintain_order=True).to_list()
         },
-        baselines={name: values for name, values in others.items() if not name.startswith(PLACEBO)},
-        placebos={name: values for name, values in others.items() if name.startswith(PLACEBO)},
+        baselines=others,
+        placebos=placebos,
     )
 
 
