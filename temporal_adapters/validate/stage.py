@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from temporal_adapters.config import Study
 
-STAGE, VERSION = "validate", 1
+STAGE, VERSION = "validate", 2
 NAME = "validate.json"
 
 
