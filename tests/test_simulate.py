@@ -15,6 +15,8 @@ import numpy as np
 import polars as pl
 import pytest
 from pydantic import ValidationError
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from temporal_adapters.artifacts import RunFolder
 from temporal_adapters.config import load_study
@@ -25,7 +27,7 @@ from temporal_adapters.simulate.posts import raw_posts
 from temporal_adapters.simulate.recovery import count_moods, recovery
 from temporal_adapters.simulate.survey import tick_probabilities, waves
 from temporal_adapters.simulate.world import populate, week_starts
-from temporal_adapters.simulate.write import POSTS, SURVEY, TRUTH, write_world
+from temporal_adapters.simulate.write import POSTS, SURVEY, TRUTH, USERS, write_world
 
 SMALL = Simulate(seed=1900, n_weeks=6, gap_weeks=(2,), n_users=60, posts_per_week=150, n_heavy=1, heavy_posts=10)
 
@@ -177,6 +179,8 @@ def test_attrition_thins_the_panel() -> None:
         ({"n_weeks": 10, "gap_weeks": [10]}, "outside the weeks 0 to 9"),
         ({"repost_share": 0.6, "duplicate_share": 0.5}, "more than 1"),
         ({"persistence": 1.0}, "less than 1"),
+        ({"ages": [0.5, 0.5, 0.5]}, "add up to 1.5"),
+        ({"ages": [0.5, 0.5, 0.0], "asked_ages": [0.3, 0.3, 0.4]}, "nobody in the panel"),
         ({"spraed": 1.0}, "spraed"),
     ],
 )
@@ -249,3 +253,59 @@ def test_the_stage_writes_a_world_once_and_again_when_a_knob_changes(tmp_path: P
 def test_recovery_before_the_series_says_which_command_is_missing(tmp_path: Path) -> None:
     with pytest.raises(SimulateError, match="run `ta simulate` first"):
         stage.measure(RunFolder(tmp_path))
+
+
+def test_with_steep_synonyms_only_the_options_own_word_is_left() -> None:
+    rng = Random(2001)
+    assert {language.mood_word(rng, "Happy", 20.0) for _ in range(300)} == {"happy"}
+    assert {language.mood_word(rng, "Happy", 0.0) for _ in range(300)} == set(language.MOODS["Happy"])
+
+
+def test_subjects_come_and_go_without_any_mood_when_topics_spread() -> None:
+    def week_counts(topic_spread: float) -> np.ndarray[Any, Any]:
+        world = SMALL.model_copy(update={"topic_spread": topic_spread, "posts_per_week": 600})
+        counts = np.zeros((world.n_weeks, len(language.SUBJECTS)))
+        for post in posts_of(world):
+            if post["lang"] == "en" and "retweeted_status" not in post:
+                counts[week_of(post, world)] += [subject in post["text"] for subject in language.SUBJECTS]
+        kept = counts[[week for week in range(world.n_weeks) if week not in world.gap_weeks]]
+        return kept / kept.sum(axis=1, keepdims=True)
+
+    still, moving = week_counts(0.0).std(axis=0).mean(), week_counts(1.0).std(axis=0).mean()
+    assert moving > 2 * still
+    spread = SMALL.model_copy(update={"topic_spread": 1.0})
+    np.testing.assert_array_equal(populate(spread).truth(), populate(SMALL).truth())
+
+
+def test_age_groups_have_their_shares_and_differ_in_mood_as_much_as_asked(tmp_path: Path) -> None:
+    knobs = {"n_users": 6000, "demographic_spread": 0.8, "user_spread": 0.0, "ages": (0.2, 0.3, 0.5)}
+    people = populate(SMALL.model_copy(update=knobs))
+    np.testing.assert_allclose(np.bincount(people.age) / 6000, (0.2, 0.3, 0.5), atol=0.03)
+    assert len({tuple(offset) for offset in people.offset}) == 6  # nothing but age and gender tells users apart
+    assert 0.5 < np.std(people.offset) < 1.8
+    write_world(SMALL, tmp_path)
+    users = pl.read_csv(tmp_path / USERS, schema_overrides={"user_id": pl.String})
+    assert users.height == SMALL.n_users and set(users["age"]) <= {"18-34", "35-54", "55+"}
+    authors = {post["user"]["id_str"] for post in read_posts(tmp_path / POSTS)}
+    ordinary = set(users["user_id"])
+    assert authors & ordinary and len(authors - ordinary) == SMALL.n_heavy
+
+
+def test_a_survey_of_other_ages_differs_as_those_ages_do() -> None:
+    knobs = {"n_users": 3000, "demographic_spread": 1.0, "ages": (0.6, 0.3, 0.1)}
+    panel = SMALL.model_copy(update=knobs)
+    old = panel.model_copy(update={"asked_ages": (0.0, 0.0, 1.0), "ticks": 2.8})
+    people = populate(panel)
+    own = tick_probabilities(panel, people)
+    assert not np.allclose(own, tick_probabilities(old, people), atol=0.02)
+    # Second source: the same people without anybody younger, and SciPy's root of the mean number of ticks.
+    offset = people.offset[people.age == 2]
+    ticked = lambda shift: np.stack([expit(eta + offset + shift).mean(axis=0) for eta in people.eta])  # noqa: E731
+    shift = brentq(lambda value: ticked(value).sum(axis=1).mean() - old.ticks, -20, 20, xtol=1e-12)
+    np.testing.assert_allclose(tick_probabilities(old, people), ticked(shift), atol=1e-6)
+
+
+def test_waves_come_as_often_and_on_the_day_that_was_asked_for() -> None:
+    world = SMALL.model_copy(update={"wave_every": 2, "fieldwork_weekday": 1})
+    dates = sorted({date.fromisoformat(row["date"]) for row in waves(world, populate(world))})
+    assert dates == [world.start + timedelta(weeks=week, days=1) for week in (0, 2, 4)]

@@ -58,6 +58,12 @@ class Simulate(Section):
     user_spread: LogOdds = 0.6
     """Standard deviation of the users' lasting moods, in log-odds."""
 
+    ages: tuple[Share, Share, Share] = (0.5, 0.35, 0.15)
+    """Shares of the age groups 18-34, 35-54 and 55+ among those who post."""
+
+    demographic_spread: LogOdds = 0.0
+    """Standard deviation of the lasting mood differences between age groups and between genders, in log-odds."""
+
     attrition: Share = 0.003
     """Probability per week that a user stops posting for good."""
 
@@ -72,6 +78,14 @@ class Simulate(Section):
 
     mood_share: Share = 0.6
     """Share of ordinary posts that tell a mood."""
+
+    synonym_steepness: float = Field(0.5, ge=0, le=20)
+    """How rare a mood's synonyms are: its j-th word has weight j ** -steepness; 0 makes all alike, 20 leaves the first,
+    the answer option's own word, alone."""
+
+    topic_spread: LogOdds = 0.0
+    """Standard deviation over the weeks of how much a subject is talked about, in log-odds: talk that moves without any
+    mood."""
 
     negation_share: Share = 0.03
     """Share of mood posts that negate a word of the opposite mood."""
@@ -101,7 +115,16 @@ class Simulate(Section):
     """Share of posts that answer another account."""
 
     n_respondents: int = Field(2000, ge=1)
-    """Respondents per survey wave; there is one wave a week."""
+    """Respondents per survey wave."""
+
+    wave_every: int = Field(1, ge=1)
+    """Weeks from one wave to the next."""
+
+    fieldwork_weekday: int = Field(4, ge=0, le=6)
+    """Weekday of the fieldwork, 0 Monday to 6 Sunday."""
+
+    asked_ages: tuple[Share, Share, Share] | None = None
+    """Shares of the age groups among those asked; without it as among those who post."""
 
     ticks: float = Field(2.8, ge=0.1, le=11)
     """Mean number of moods that a respondent ticks."""
@@ -116,8 +139,20 @@ class Simulate(Section):
             raise ValueError(f"{value} is a {value:%A}; a world starts on a Monday")
         return value
 
+    @field_validator("ages", "asked_ages")
+    @classmethod
+    def _adds_up(cls, value: tuple[float, float, float] | None) -> tuple[float, float, float] | None:
+        if value is not None and abs(sum(value) - 1) > 1e-6:
+            raise ValueError(f"{list(value)} add up to {sum(value):g}, not to 1")
+        return value
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        absent = [
+            asked for age, asked in zip(self.ages, self.asked_ages or self.ages, strict=True) if asked and not age
+        ]
+        if absent:
+            raise ValueError("asked_ages: an age group is asked that nobody in the panel (`ages`) belongs to")
         for week in self.gap_weeks:
             if not 0 <= week < self.n_weeks:
                 raise ValueError(f"gap_weeks: week {week} lies outside the weeks 0 to {self.n_weeks - 1}")

@@ -8,7 +8,12 @@ the same one by chance: what the weeks stage drops as a duplicate then is a copy
 
 from __future__ import annotations
 
+from bisect import bisect
+from collections.abc import Sequence
 from random import Random
+
+STEEPNESS = 0.5
+"""How fast the words of a mood become rarer from the first to the last."""
 
 MOODS: dict[str, tuple[str, ...]] = {
     "Happy": ("happy", "cheerful", "joyful", "delighted", "glad", "merry", "jolly", "over the moon"),
@@ -175,7 +180,7 @@ def pick(rng: Random, items: tuple[str, ...]) -> str:
     return items[int(rng.random() * len(items))]
 
 
-def mood_word(rng: Random, mood: str, steepness: float = 0.5) -> str:
+def mood_word(rng: Random, mood: str, steepness: float = STEEPNESS) -> str:
     """Return a word of `mood`: the j-th (from 0) with weight ``(j + 1) ** -steepness``."""
     words = MOODS[mood]
     weights = [(rank + 1) ** -steepness for rank in range(len(words))]
@@ -187,11 +192,18 @@ def mood_word(rng: Random, mood: str, steepness: float = 0.5) -> str:
     return words[-1]
 
 
-def fill(rng: Random, template: str, mood: str = "") -> str:
+def pick_subject(rng: Random, topics: Sequence[float] | None = None) -> str:
+    """Return a subject; `topics` holds cumulative probabilities of `SUBJECTS`, without it all are equally likely."""
+    if topics is None:
+        return pick(rng, SUBJECTS)
+    return SUBJECTS[min(bisect(topics, rng.random()), len(SUBJECTS) - 1)]
+
+
+def fill(rng: Random, template: str, mood: str = "", topics: Sequence[float] | None = None) -> str:
     """Return `template` with its subjects, places, times and numbers drawn, and `mood` as the mood word."""
     return template.format(
         mood=mood,
-        subject=pick(rng, SUBJECTS),
+        subject=pick_subject(rng, topics),
         place=pick(rng, PLACES),
         time=pick(rng, TIMES),
         number=int(rng.random() * 90) + 2,
@@ -201,18 +213,29 @@ def fill(rng: Random, template: str, mood: str = "") -> str:
     )
 
 
-def sentence(rng: Random, clauses: tuple[str, ...], word: str = "") -> str:
+def sentence(rng: Random, clauses: tuple[str, ...], word: str = "", topics: Sequence[float] | None = None) -> str:
     """Return one post's words: opening, a clause of `clauses` about the mood word `word`, closing."""
-    opening = fill(rng, pick(rng, OPENINGS))
-    text = f"{opening} {fill(rng, pick(rng, clauses), word)}".strip() + fill(rng, pick(rng, CLOSINGS))
+    opening = fill(rng, pick(rng, OPENINGS), topics=topics)
+    text = f"{opening} {fill(rng, pick(rng, clauses), word, topics)}".strip()
+    text += fill(rng, pick(rng, CLOSINGS), topics=topics)
     return text[0].upper() + text[1:] if rng.random() < 0.6 else text
 
 
-def mood_post(rng: Random, mood: str, negated: bool = False, ironic: bool = False) -> str:
+def mood_post(
+    rng: Random,
+    mood: str,
+    negated: bool = False,
+    ironic: bool = False,
+    *,
+    steepness: float = STEEPNESS,
+    topics: Sequence[float] | None = None,
+) -> str:
     """Return a post by somebody in `mood`.
 
     Negated and ironic posts use a word of the opposite mood: who counts words counts them for the wrong mood.
     """
     if negated or ironic:
-        return sentence(rng, NEGATED_CLAUSES if negated else IRONIC_CLAUSES, mood_word(rng, OPPOSITE[mood]))
-    return sentence(rng, MOOD_CLAUSES, mood_word(rng, mood))
+        clauses, mood = NEGATED_CLAUSES if negated else IRONIC_CLAUSES, OPPOSITE[mood]
+    else:
+        clauses = MOOD_CLAUSES
+    return sentence(rng, clauses, mood_word(rng, mood, steepness), topics)

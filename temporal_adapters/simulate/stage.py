@@ -15,7 +15,7 @@ from temporal_adapters.artifacts import Expected, RunFolder, publish, read_corpo
 from temporal_adapters.config import Study, scientific
 from temporal_adapters.errors import SimulateError
 
-STAGE, VERSION = "simulate", 1
+STAGE, VERSION = "simulate", 2
 
 
 def expected(study: Study, run: RunFolder) -> list[Expected]:

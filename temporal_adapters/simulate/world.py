@@ -12,7 +12,8 @@ has an own lasting offset, and the mood of a post of user i in week t is drawn f
 
     p[i, t, k] = softmax over k of (eta[t, k] + offset[i, k]).
 
-The truth of a week is the mean of p over all users of the panel, whether or not they post.
+The truth of a week is the mean of p over all users of the panel, whether or not they post. A user's offset is a draw of
+their own plus what their age group and gender have in common; who is asked by the survey may be of other ages.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ import numpy as np
 import numpy.typing as npt
 
 from temporal_adapters.config.simulate import Simulate
-from temporal_adapters.simulate.language import MOODS, VALENCE
+from temporal_adapters.simulate.language import MOODS, SUBJECTS, VALENCE
 
 Array = npt.NDArray[np.float64]
 
 
-MOOD_STREAM, USER_STREAM, POST_STREAM, SURVEY_STREAM, GAP_STREAM = range(5)
+MOOD_STREAM, USER_STREAM, POST_STREAM, SURVEY_STREAM, GAP_STREAM, GROUP_STREAM, TOPIC_STREAM = range(7)
+AGES = ("18-34", "35-54", "55+")
+GENDERS = ("female", "male")
 
 
 def stream(world: Simulate, part: int) -> np.random.Generator:
@@ -56,12 +59,16 @@ class Population:
         ``(n_users,)`` expected posts per week while a user is there; sums to `posts_per_week`.
     last_week
         ``(n_users,)`` the last week (from 0) in which a user posts.
+    age, gender
+        ``(n_users,)`` place in `AGES` and in `GENDERS`.
     """
 
     eta: Array
     offset: Array
     activity: Array
     last_week: npt.NDArray[np.int64]
+    age: npt.NDArray[np.int64]
+    gender: npt.NDArray[np.int64]
 
     def mood_probabilities(self, week: int) -> Array:
         """Return p, ``(n_users, n_moods)``, of one week."""
@@ -85,12 +92,34 @@ def populate(world: Simulate) -> Population:
     weight = rng.lognormal(0.0, world.activity, world.n_users)
     stay = rng.geometric(max(world.attrition, 1e-12), world.n_users) if world.attrition else None
     last = np.full(world.n_users, world.n_weeks) if stay is None else np.minimum(stay, world.n_weeks)
+    own = rng.normal(0.0, world.user_spread, (world.n_users, len(MOODS)))
+    age, gender, shared = _groups(world)
     return Population(
         eta=_latent(world),
-        offset=rng.normal(0.0, world.user_spread, (world.n_users, len(MOODS))),
+        offset=own + shared,
         activity=weight / weight.sum() * world.posts_per_week,
         last_week=last.astype(np.int64),
+        age=age,
+        gender=gender,
     )
+
+
+def _groups(world: Simulate) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Array]:
+    """Return every user's age group and gender, and the offsets that these bring, ``(n_users, n_moods)``."""
+    rng = stream(world, GROUP_STREAM)
+    of_age = rng.normal(0.0, 1.0, (len(AGES), len(MOODS))) * world.demographic_spread
+    of_gender = rng.normal(0.0, 1.0, (len(GENDERS), len(MOODS))) * world.demographic_spread
+    age = np.searchsorted(np.cumsum(world.ages[:-1]), rng.random(world.n_users), side="right").astype(np.int64)
+    gender = (rng.random(world.n_users) < 0.5).astype(np.int64)
+    return age, gender, of_age[age] + of_gender[gender]
+
+
+def subjects_by_week(world: Simulate) -> Array | None:
+    """Return the cumulative probabilities of the subjects by week, ``(n_weeks, n_subjects)``; None if all are alike."""
+    if not world.topic_spread:
+        return None
+    noise = stream(world, TOPIC_STREAM).standard_normal((world.n_weeks, len(SUBJECTS)))
+    return np.cumsum(softmax(world.topic_spread * _process(world, noise)), axis=1)
 
 
 def _latent(world: Simulate) -> Array:

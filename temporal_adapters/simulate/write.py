@@ -5,6 +5,7 @@ Takes the section `simulate`, gives a folder. Knows no later stage.
     posts.jsonl.gz   raw posts, Twitter v1.1 objects, one per line, in order of time
     survey.csv       date, question, option, value, n: one wave a week
     truth.parquet    week, option, mood (share of the users' posts), survey (expected share of ticks), collected
+    users.csv        user_id, age, gender, last_week (first day of the last week in which the user may post)
 
 The same section gives the same bytes: no time stamp or path enters a file.
 """
@@ -19,11 +20,11 @@ from pathlib import Path
 
 from temporal_adapters.config.simulate import Simulate
 from temporal_adapters.simulate.language import MOODS
-from temporal_adapters.simulate.posts import raw_posts
+from temporal_adapters.simulate.posts import raw_posts, user_id
 from temporal_adapters.simulate.survey import tick_probabilities, waves
-from temporal_adapters.simulate.world import Population, populate, week_starts
+from temporal_adapters.simulate.world import AGES, GENDERS, Population, populate, week_starts
 
-POSTS, SURVEY, TRUTH = "posts.jsonl.gz", "survey.csv", "truth.parquet"
+POSTS, SURVEY, TRUTH, USERS = "posts.jsonl.gz", "survey.csv", "truth.parquet", "users.csv"
 
 
 def write_world(world: Simulate, folder: Path) -> dict[str, int]:
@@ -32,7 +33,9 @@ def write_world(world: Simulate, folder: Path) -> dict[str, int]:
     n_posts = _write_posts(world, people, folder / POSTS)
     _write_survey(world, people, folder / SURVEY)
     _write_truth(world, people, folder / TRUTH)
-    return {"n_posts": n_posts, "n_waves": world.n_weeks, "n_weeks": world.n_weeks - len(set(world.gap_weeks))}
+    _write_users(world, people, folder / USERS)
+    n_waves = len(range(0, world.n_weeks, world.wave_every))
+    return {"n_posts": n_posts, "n_waves": n_waves, "n_weeks": world.n_weeks - len(set(world.gap_weeks))}
 
 
 def _write_posts(world: Simulate, people: Population, path: Path) -> int:
@@ -54,6 +57,16 @@ def _write_survey(world: Simulate, people: Population, path: Path) -> None:
         table = csv.DictWriter(file, ["date", "question", "option", "value", "n"], lineterminator="\n")
         table.writeheader()
         table.writerows(waves(world, people))
+
+
+def _write_users(world: Simulate, people: Population, path: Path) -> None:
+    starts = week_starts(world)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["user_id", "age", "gender", "last_week"])
+        for user in range(world.n_users):
+            last = starts[min(int(people.last_week[user]), world.n_weeks - 1)].isoformat()
+            table.writerow([user_id(user), AGES[people.age[user]], GENDERS[people.gender[user]], last])
 
 
 def _write_truth(world: Simulate, people: Population, path: Path) -> None:
