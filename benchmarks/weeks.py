@@ -85,32 +85,49 @@ def select_posts(first: int, last: int) -> str:
 
 
 def make_posts(folder: Path, n_rows: int, kind: str) -> None:
+    for number in range(N_FILES):
+        posts = select_posts(number * n_rows // N_FILES, (number + 1) * n_rows // N_FILES)
+        write_posts(posts, folder / f"{number}.{kind}", kind)
+
+
+def stretch_posts(folder: Path, base: Path, times: int, kind: str) -> None:
+    """Write `times` as many posts as the Parquet files in `base` hold: other ids, users and days, the same texts."""
+    for number in range(N_FILES):
+        copies = (
+            f"""SELECT (post_id::BIGINT + 1 + {copy}) || '' AS post_id,
+                (100000 + (user_id::BIGINT - 100000 + {copy} * 7919) % 20000) || '' AS user_id,
+                make_timestamp({FIRST_US} + (epoch_us(created_at) - {FIRST_US} + {copy} * 37 * 86400000000)
+                    % {N_WEEKS * 7 * 86_400_000_000}) AS ts, text, lang, is_repost, is_reply
+            FROM read_parquet('{base / f"{number}.parquet"}')"""
+            for copy in range(times)
+        )
+        write_posts(" UNION ALL ".join(copies), folder / f"{number}.{kind}", kind)
+
+
+def write_posts(posts: str, target: Path, kind: str) -> None:
     import duckdb
 
-    folder.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(config={"threads": 1})
-    for number in range(N_FILES):
-        target = folder / f"{number}.{kind}"
-        if target.exists():
-            continue
-        posts = select_posts(number * n_rows // N_FILES, (number + 1) * n_rows // N_FILES)
-        partial = f"{target}.part"
-        if kind == "parquet":
-            connection.execute(
-                f"COPY (SELECT * EXCLUDE (ts), timezone('UTC', ts) AS created_at FROM ({posts}))"
-                f" TO '{partial}' (FORMAT parquet, COMPRESSION zstd)"
-            )
-        else:
-            connection.execute(
-                f"""COPY (SELECT strftime(ts, '%a %b %d %H:%M:%S +0000 %Y') AS created_at, post_id::BIGINT AS id,
-                    post_id AS id_str, text, 'Twitter for Android' AS source, false AS truncated,
-                    CASE WHEN is_reply THEN '1199' END AS in_reply_to_status_id_str, lang, 0 AS retweet_count,
-                    {{'id': user_id::BIGINT, 'id_str': user_id, 'screen_name': 'user_' || user_id, 'lang': 'en',
-                      'followers_count': 120, 'statuses_count': 4000, 'verified': false}} AS user,
-                    {{'hashtags': []::VARCHAR[], 'symbols': []::VARCHAR[], 'urls': []::VARCHAR[]}} AS entities
-                    FROM ({posts})) TO '{partial}' (FORMAT json, COMPRESSION gzip)"""
-            )
-        os.replace(partial, target)
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(config={"threads": 1, "memory_limit": "1GB"})
+    partial = f"{target}.part"
+    if kind == "parquet":
+        connection.execute(
+            f"COPY (SELECT * EXCLUDE (ts), timezone('UTC', ts) AS created_at FROM ({posts}))"
+            f" TO '{partial}' (FORMAT parquet, COMPRESSION zstd)"
+        )
+    else:
+        connection.execute(
+            f"""COPY (SELECT strftime(ts, '%a %b %d %H:%M:%S +0000 %Y') AS created_at, post_id::BIGINT AS id,
+                post_id AS id_str, text, 'Twitter for Android' AS source, false AS truncated,
+                CASE WHEN is_reply THEN '1199' END AS in_reply_to_status_id_str, lang, 0 AS retweet_count,
+                {{'id': user_id::BIGINT, 'id_str': user_id, 'screen_name': 'user_' || user_id, 'lang': 'en',
+                  'followers_count': 120, 'statuses_count': 4000, 'verified': false}} AS user,
+                {{'hashtags': []::VARCHAR[], 'symbols': []::VARCHAR[], 'urls': []::VARCHAR[]}} AS entities
+                FROM ({posts})) TO '{partial}' (FORMAT json, COMPRESSION gzip)"""
+        )
+    os.replace(partial, target)
 
 
 # --- the contestants --------------------------------------------------------------------------------------------------

@@ -11,6 +11,9 @@ from temporal_adapters.config.base import Operational, Section, StudyPath
 from temporal_adapters.config.panel import check_zone
 from temporal_adapters.dates import Weekday
 
+LEAST_MEMORY_MB = 500
+"""Megabytes below which building the weeks cannot start."""
+
 Treatment = Literal["remove", "placeholder", "keep"]
 Private = Literal["emails", "phones"]
 
@@ -126,16 +129,26 @@ class Weeks(Section):
     min_posts: int = Field(1, ge=1)
     """Posts below which a week counts as empty."""
 
-    memory_limit: str = Operational("2GB", pattern=r"^[1-9][0-9]*(MB|GB)$")
-    """Memory that building the weeks may use, such as `800MB` or `2GB`."""
+    memory_limit: str = Operational("4GB", pattern=r"^[1-9][0-9]*(MB|GB)$")
+    """Memory that building the weeks may use in all its processes, such as `900MB` or `4GB`, not below 500MB.
+
+    It decides how many processes read files (450 MB each, and once more), how many weeks are in work at once, and from
+    where DuckDB writes to disk. It does not divide a week: the largest must fit, about four times."""
 
     workers: int | None = Operational(None, ge=1)
-    """Processor cores to use; without it all."""
+    """Processor cores to use, as far as `memory_limit` allows; without it all."""
 
     @field_validator("timezone")
     @classmethod
     def _is_zone(cls, value: str) -> str:
         return check_zone(value)
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _is_enough(cls, value: str) -> str:
+        if value.endswith("MB") and int(value[:-2]) < LEAST_MEMORY_MB:
+            raise ValueError(f"{value} is too little: the libraries alone need half; give {LEAST_MEMORY_MB}MB or more")
+        return value
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -23,6 +23,7 @@ from temporal_adapters.dates import parse_week, week_label
 from temporal_adapters.errors import ArtifactError, WeeksError
 from temporal_adapters.progress import Listener, Tick
 from temporal_adapters.weeks.accounts import excluded_accounts
+from temporal_adapters.weeks.memory import duckdb_limit, n_weeks
 from temporal_adapters.weeks.reduce import read_users, reduce_week, write_corpus
 from temporal_adapters.weeks.split import SplitSettings
 from temporal_adapters.weeks.staged import Counts, Staged
@@ -77,7 +78,7 @@ def write_corpora(
     """
     entries: list[dict[str, Any]] = []
     users = _Users()
-    with panel.connect(settings.threads, settings.memory_limit) as connection:
+    with panel.connect(settings.threads, duckdb_limit(settings.memory_limit)) as connection:
         excluded = excluded_accounts(staged, settings.weeks, connection)
         weeks = list(_weeks(staged, excluded, settings, run, version))
 
@@ -87,7 +88,8 @@ def write_corpora(
                 return entry, read_users(folder / f"{week.window.label}.parquet")
             return _made(week, staged, excluded, settings, connection.cursor(), folder)
 
-        for entry, its_users in _in_threads(finish, weeks, settings.threads):
+        n_threads = n_weeks(settings.memory_limit, settings.threads, staged)
+        for entry, its_users in _in_threads(finish, weeks, n_threads):
             users.add(its_users)
             entries.append(entry)
             listener(Tick("weeks", len(entries), len(weeks), "weeks", entry["label"]))

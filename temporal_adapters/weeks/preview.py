@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from temporal_adapters import panel
+from temporal_adapters.weeks.memory import duckdb_limit
 from temporal_adapters.weeks.split import SplitSettings, clean_chunk
 
 
@@ -48,7 +49,7 @@ def preview_files(settings: SplitSettings) -> Iterator[Preview]:
     PanelError
         If a file cannot be read.
     """
-    with panel.connect(settings.threads, settings.memory_limit) as connection:
+    with panel.connect(settings.threads, duckdb_limit(settings.memory_limit)) as connection:
         for path in panel.find_files(settings.panel.paths):
             framing, layout = panel.detect(path, settings.panel)
             chunk = next(panel.read_posts(path, settings.panel, connection), None)

@@ -25,6 +25,7 @@ from temporal_adapters.errors import PanelError
 from temporal_adapters.panel import CORRUPT, Chunk
 from temporal_adapters.weeks.ahead import ahead
 from temporal_adapters.weeks.languages import with_languages
+from temporal_adapters.weeks.memory import duckdb_limit, flush_bytes
 from temporal_adapters.weeks.pseudonym import pseudonymised
 from temporal_adapters.weeks.staged import Counts, Staged, Writer
 from temporal_adapters.weeks.windows import Window, bounds, slots
@@ -52,7 +53,7 @@ class SplitSettings:
     key
         Secret of the pseudonyms; empty to leave ids as they are.
     threads, memory_limit
-        DuckDB's.
+        Of one process.
     """
 
     panel: Panel
@@ -114,7 +115,11 @@ def split_file(
         If the file cannot be read, or more of it is corrupt than the study allows.
     """
     ledger = _Ledger(raw, settings.panel.max_corrupt_share)
-    with panel.connect(settings.threads, settings.memory_limit) as connection, Writer(target) as writer:
+    limit = settings.memory_limit
+    with (
+        panel.connect(settings.threads, duckdb_limit(limit)) as connection,
+        Writer(target, flush_bytes(limit)) as writer,
+    ):
         chunks = panel.read_posts(raw, settings.panel, connection.cursor())
         for chunk in ahead(chunks) if settings.threads > 1 else chunks:
             kept = ledger.enter(clean_chunk(chunk.posts, settings, connection), chunk)

@@ -13,6 +13,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+from temporal_adapters.weeks.memory import n_processes, part
 from temporal_adapters.weeks.split import SplitSettings, split_file
 from temporal_adapters.weeks.staged import Staged
 
@@ -40,20 +41,21 @@ def split_files(
     settings
         The same for all; `threads` and `memory_limit` are shared out.
     workers
-        Processor cores to use.
+        Processor cores to use; as many processes as the memory allows.
     on_bytes
         Told a raw file and how many of its bytes are read.
     """
-    n_processes = min(workers, len(jobs))
-    if n_processes < 2 or sum(raw.stat().st_size for raw, _ in jobs) < _WORTH_BYTES:
+    processes = min(n_processes(settings.memory_limit, workers), len(jobs))
+    if processes < 2 or sum(raw.stat().st_size for raw, _ in jobs) < _WORTH_BYTES:
         for raw, target in jobs:
             yield raw, split_file(raw, target, settings, lambda consumed, raw=raw: on_bytes(raw, consumed))  # type: ignore[misc]
         return
-    share = replace(settings, threads=max(1, workers // n_processes), memory_limit=_part(settings, n_processes))
+    limit = part(settings.memory_limit, processes + 1)
+    share = replace(settings, threads=max(1, workers // processes), memory_limit=limit)
     # Spawned, not forked: the threads of DuckDB, Arrow and Polars do not survive a fork.
     context = multiprocessing.get_context("spawn")
     news = context.Queue()
-    with ProcessPoolExecutor(n_processes, context, initializer=_listen_to, initargs=(news,)) as pool:
+    with ProcessPoolExecutor(processes, context, initializer=_listen_to, initargs=(news,)) as pool:
         waiting = {pool.submit(_work, job, share): job for job in jobs}
         try:
             yield from _finished(waiting, news, on_bytes)
@@ -80,12 +82,6 @@ def _read_all(news: Any) -> Iterator[tuple[str, int]]:
             yield news.get_nowait()
         except Empty:
             return
-
-
-def _part(settings: SplitSettings, n_processes: int) -> str:
-    number, unit = settings.memory_limit[:-2], settings.memory_limit[-2:]
-    megabytes = int(number) * (1000 if unit == "GB" else 1)
-    return f"{max(100, megabytes // n_processes)}MB"
 
 
 _news: Any = None

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from temporal_adapters.errors import WeeksError
@@ -36,8 +37,8 @@ STAGED = pa.schema(
     ]
 )
 
-_FLUSH_ROWS = 400_000
-"""Rows held back so that an unsorted file does not end in thousands of tiny batches."""
+_FLUSH_BYTES = 64_000_000
+"""Bytes held back so that an unsorted file does not end in thousands of tiny batches."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,9 @@ def writing(path: Path) -> Iterator[None]:
 class Writer:
     """Writes one such file; use as a context manager, call `add`, then `finish`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, flush_bytes: int = _FLUSH_BYTES) -> None:
         self._path = path
+        self._flush_bytes = flush_bytes
         self._partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
         self._waiting: dict[int, list[pa.Table]] = {}
         self._n_waiting = 0
@@ -148,10 +150,11 @@ class Writer:
 
     def add(self, posts: pa.Table) -> None:
         """Add kept posts: the columns of `STAGED` and `week`, in any order of weeks."""
-        for week, part in _by_week(posts):
+        posts, weeks = posts.select(STAGED.names).cast(STAGED), posts["week"].to_numpy()
+        self._n_waiting += posts.nbytes
+        for week, part in _by_week(posts, weeks):
             self._waiting.setdefault(week, []).append(part)
-            self._n_waiting += part.num_rows
-        if self._n_waiting >= _FLUSH_ROWS:
+        if self._n_waiting >= self._flush_bytes:
             self._flush()
 
     def _flush(self) -> None:
@@ -176,9 +179,7 @@ class Writer:
         return Staged(self._path, self._weeks, self._rows, counts)
 
 
-def _by_week(posts: pa.Table) -> Iterator[tuple[int, pa.Table]]:
-    weeks = posts["week"].to_numpy()
-    posts = posts.select(STAGED.names).cast(STAGED)
+def _by_week(posts: pa.Table, weeks: npt.NDArray[np.int32]) -> Iterator[tuple[int, pa.Table]]:
     if not len(weeks):
         return
     if (np.diff(weeks) < 0).any():
