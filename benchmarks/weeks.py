@@ -343,7 +343,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--kind", choices=["parquet", "jsonl.gz"])
+    parser.add_argument("--kind", choices=["parquet", "jsonl.gz"], help="only this format")
+    parser.add_argument("--large", action="store_true")
     parser.add_argument("--job", choices=sorted(JOBS))
     asked = parser.parse_args()
     if asked.job:
@@ -352,7 +353,7 @@ def main() -> None:
     if asked.quick:
         asked.rows, asked.pandas_rows, asked.repeats = 80_000, 20_000, 1
     with tempfile.TemporaryDirectory() as scratch:
-        report(asked, asked.folder or Path(scratch))
+        (report_large if asked.large else report)(asked, asked.folder or Path(scratch))
 
 
 def report(asked: argparse.Namespace, folder: Path) -> None:
@@ -395,6 +396,27 @@ def report(asked: argparse.Namespace, folder: Path) -> None:
     peak = max(took[job]["rss_mb"] for took in found.values() for job in ("ours", "full"))
     line = {"equal": True, "ratios": {name: round(value, 2) for name, value in ratios.items()}}
     print(json.dumps({**line, "peak_rss_mb": round(peak), "rows": asked.rows, "threads": asked.threads}))
+
+
+def report_large(asked: argparse.Namespace, folder: Path) -> None:
+    """Print posts per second and peak memory of ours at 5 and 20 million posts."""
+    base = folder / "1000000-parquet"
+    make_posts(base, 1_000_000, "parquet")
+    peaks: dict[str, float] = {}
+    for kind in [asked.kind] if asked.kind else ["parquet", "jsonl.gz"]:
+        for times in (5, 20):
+            posts = folder / f"{times * 1_000_000}-{kind}"
+            stretch_posts(posts, base, times, kind)
+            for job in ("bound", "ours", "full"):
+                took = run(job, posts, kind, asked.threads)
+                peaks[f"{kind} {times} million {job}"] = round(took["rss_mb"])
+                print(
+                    f"{kind}, {times} million, {job:<5} {took['cpu_s']:8.1f} s cpu {took['wall_s']:8.1f} s wall"
+                    f" {took['rss_mb']:7.0f} MB {times * 1e6 / took['cpu_s']:12,.0f} posts/s of processor time",
+                    flush=True,
+                )
+    ours = [peak for name, peak in peaks.items() if not name.endswith("bound")]
+    print(json.dumps({"peak_rss_mb": peaks, "limit": MEMORY_LIMIT, "below_limit": max(ours) < 1000}))
 
 
 if __name__ == "__main__":
