@@ -138,7 +138,10 @@ def _measured(method: Method, known: pl.DataFrame, rules: Rules) -> dict[str, An
 
 
 def _tokens(run: RunFolder) -> int | None:
-    """Return the mean number of tokens (with padding) that an adapter of the run was trained on."""
+    """Return the mean number of tokens with a loss per adapter of the run, passes counted.
+
+    The same posts in chunks have some more than as documents: there, the first token of a post is predicted as well.
+    """
     manifests = [read_manifest(path.parent) for path in sorted((run.root / "adapters").glob("*/seed-*/manifest.json"))]
     found = [int(m.facts["n_tokens"]) for m in manifests if m is not None and "n_tokens" in m.facts]
     return round(sum(found) / len(found)) if found else None

@@ -45,7 +45,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     text += [*_aligned(options), ""]
     width = max(map(len, names))
     for name, one in methods.items():
-        tokens = f"; {one['tokens']:,} tokens an adapter" if one["tokens"] else ""
+        tokens = f"; {one['tokens']:,} tokens learnt per adapter" if one["tokens"] else ""
         text.append(f"{name:<{width}}  {one['what']}{tokens}")
     return text
 
