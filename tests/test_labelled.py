@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from temporal_adapters.cli import app
+from temporal_adapters.config.simulate import Simulate
 from temporal_adapters.errors import SimulateError
-from temporal_adapters.simulate.labelled import labelled_posts
+from temporal_adapters.simulate.labelled import KNOBS, labelled_posts, posts_of
 from temporal_adapters.simulate.language import MOODS, OPPOSITE
 
 
@@ -51,6 +52,23 @@ def test_the_share_of_telling_and_of_decorated_posts_is_the_one_asked_for() -> N
     telling = sum(tells(text, "Happy") for text in posts["text"])
     assert abs(telling / 2000 - 0.4) < 4 * (0.4 * 0.6 / 2000) ** 0.5
     assert 0.05 < posts["text"].str.contains("https").mean() < 0.2  # type: ignore[operator]
+
+
+def test_the_posts_depend_on_no_knob_but_those_that_are_named() -> None:
+    """`ta mix` knows by these whether its simulated posts have changed."""
+    world = Simulate(seed=2008)
+    plain = posts_of(world, 60)
+    others = {"negation_share": 0.5, "irony_share": 0.4, "synonym_steepness": 9.0, "seed": 3}
+    for name, field in Simulate.model_fields.items():
+        old = getattr(world, name)
+        if isinstance(old, float):
+            new = others.get(name, 0.9 if old < 0.5 else 0.1)
+        elif isinstance(old, int) and not isinstance(old, bool):
+            new = others.get(name, old + 1 if name != "fieldwork_weekday" else 2)
+        else:
+            continue
+        changed = posts_of(world.model_copy(update={name: new}), 60)
+        assert changed.equals(plain) == (name not in KNOBS), (name, field)
 
 
 def test_a_label_that_is_no_mood_is_refused_with_the_nearest_one() -> None:

@@ -59,11 +59,10 @@ def digest(study: Study, settings: Mix) -> str:
         if not settings.posts.is_file():
             raise MixError(f"{settings.posts}: there is no such file of labelled posts")
         return digest_file(settings.posts)
-    from temporal_adapters.simulate.labelled import VERSION
+    from temporal_adapters.simulate.labelled import KNOBS, VERSION
 
-    world = study.simulate or Simulate()
-    knobs = {name: value for name, value in scientific(world).items() if name == "seed" or name.endswith("_share")}
-    return digest_json({"simulate": knobs, "version": VERSION})
+    knobs = scientific(study.simulate or Simulate())
+    return digest_json({"simulate": {name: knobs[name] for name in KNOBS}, "version": VERSION})
 
 
 def read(study: Study, settings: Mix) -> Labelled:

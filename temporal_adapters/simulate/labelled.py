@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from temporal_adapters.config.simulate import Simulate
 from temporal_adapters.errors import SimulateError
-from temporal_adapters.simulate.language import MOODS, PLAIN_CLAUSES, sentence
+from temporal_adapters.simulate.language import MOODS, PLAIN_CLAUSES, STEEPNESS, sentence
 from temporal_adapters.simulate.posts import decorate, telling_post
 
 if TYPE_CHECKING:
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Raised when the same knobs give other posts."""
+
+KNOBS = (
+    "seed", "mood_share", "negation_share", "irony_share", "synonym_steepness",
+    "mention_share", "hashtag_share", "url_share",
+)  # fmt: skip
+"""Settings of a world that its labelled posts depend on."""
 
 
 def labelled_posts(
@@ -31,6 +37,7 @@ def labelled_posts(
     mood_share: float = 0.6,
     negation_share: float = 0.03,
     irony_share: float = 0.02,
+    synonym_steepness: float = STEEPNESS,
     decorations: bool = True,
 ) -> pl.DataFrame:
     """Return posts with the mood of their authors, label by label.
@@ -45,6 +52,8 @@ def labelled_posts(
         Share of posts that tell the mood; the others are talk that no word gives away.
     negation_share, irony_share
         Share of the telling posts that negate a word of the opposite mood, or use it ironically.
+    synonym_steepness
+        How rare a mood's synonyms are; 20 leaves its first word alone.
     decorations
         Mention accounts, hashtags and URLs as often as the posts of a world do.
 
@@ -57,13 +66,14 @@ def labelled_posts(
     SimulateError
         If a label is no mood of the world.
     """
-    plain = {} if decorations else {"url_share": 0.0, "mention_share": 0.0, "hashtag_share": 0.0, "reply_share": 0.0}
+    plain = {} if decorations else {"url_share": 0.0, "mention_share": 0.0, "hashtag_share": 0.0}
     world = Simulate.model_validate(
         {
             "seed": seed,
             "mood_share": mood_share,
             "negation_share": negation_share,
             "irony_share": irony_share,
+            "synonym_steepness": synonym_steepness,
             **plain,
         }
     )
