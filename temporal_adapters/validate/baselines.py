@@ -93,5 +93,6 @@ def labelled_of(world: Simulate, n_posts: int, seed: int) -> pl.DataFrame:
         mood_share=world.mood_share,
         negation_share=world.negation_share,
         irony_share=world.irony_share,
+        synonym_steepness=world.synonym_steepness,
         decorations=False,
     )
