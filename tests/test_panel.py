@@ -35,7 +35,8 @@ def only(path: Path, **settings: Any) -> dict[str, Any]:
 
 
 def lines(path: Path, *values: Any) -> Path:
-    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+    text = "".join((value if isinstance(value, str) else json.dumps(value)) + "\n" for value in values)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -163,6 +164,61 @@ def test_a_personal_archive_takes_its_user_from_the_account_file(tmp_path: Path)
     assert_post(only(path), post_id=str(BIG), user_id="7", text="hello", is_repost=True)
 
 
+WEB = {
+    "rest_id": str(BIG),
+    "core": {"user_results": {"result": {"rest_id": str(BIG + 1), "legacy": {"screen_name": "me"}}}},
+    "source": "Web",
+    "legacy": {
+        "created_at": V1["created_at"],
+        "full_text": "cut off…",
+        "lang": "en",
+        "user_id_str": str(BIG + 1),
+        "id_str": str(BIG),
+        "is_quote_status": True,
+    },
+}
+NOTE = {"note_tweet": {"note_tweet_results": {"result": {"text": "the whole text"}}}}
+
+
+def collected(data: dict[str, Any], platform: str = "twitter.com") -> dict[str, Any]:
+    """An item as Zeeschuimer writes it."""
+    outside = {"id": 1, "nav_index": "1:2:3", "item_id": "5", "timestamp_collected": 1700000000000, "last_updated": 1}
+    return {**outside, "source_platform": platform, "source_url": "https://x.com/", "user_agent": "M", "data": data}
+
+
+def test_twitter_posts_collected_by_zeeschuimer_are_read_in_and_out_of_their_wrapping(tmp_path: Path) -> None:
+    def reposting(original: dict[str, Any]) -> dict[str, Any]:
+        return {**WEB, "legacy": {**WEB["legacy"], "retweeted_status_result": {"result": original}}}
+
+    other = {"rest_id": "9", "legacy": {"full_text": "original"}}
+    for data, text in (
+        (WEB, "cut off…"),
+        ({**WEB, **NOTE}, "the whole text"),
+        ({"__typename": "TweetWithVisibilityResults", "tweet": WEB}, "cut off…"),
+        (reposting(other), "original"),
+        (reposting({"tweet": {**other, **NOTE}}), "the whole text"),
+    ):
+        for value in (collected(data), {**data, "__import_meta": {"item_id": "5"}}):
+            row = only(lines(tmp_path / "a.ndjson", value))
+            assert_post(row, text=text, post_id=str(BIG), user_id=str(BIG + 1), lang="en", is_quote=True, client="Web")
+            assert row["is_repost"] == ("retweeted_status_result" in data.get("legacy", {}))
+    old = {"type": "adaptive", "legacy": {**WEB["legacy"], "user_id_str": None}, "user": {"id_str": "7"}}
+    assert_post(only(lines(tmp_path / "a.ndjson", collected(old))), post_id=str(BIG), user_id="7")
+
+
+def test_items_of_other_platforms_are_unwrapped_or_named(tmp_path: Path) -> None:
+    status = collected(STATUS, "truthsocial.com")
+    rows = read(lines(tmp_path / "a.ndjson", status, '{"item_id": "6", "da', collected({"a": 1}, "truthsocial.com")))
+    assert [row["problem"] for row in sorted(rows, key=lambda row: row["number"])] == [None, "not_json", "not_a_post"]
+    assert_post(rows[0], post_id=STATUS["uri"])
+    video = {"id": "8", "desc": "hi", "createTime": 1680696000, "author": {"id": "7"}}
+    path = lines(tmp_path / "b.ndjson", collected(video, "tiktok.com"))
+    with pytest.raises(PanelError, match=r"items of tiktok\.com.*author, createTime, desc, id inside `data`"):
+        read(path)
+    columns = {"post_id": "item_id", "user_id": "data.author.id", "created_at": "data.createTime", "text": "data.desc"}
+    assert_post(only(path, columns=columns), post_id="5", user_id="7", text="hi")
+
+
 # --- other platforms --------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +280,37 @@ def test_mastodon_html_becomes_text_with_whole_links(tmp_path: Path) -> None:
     assert [(row["text"], row["is_repost"]) for row in read(path)] == [("theirs", True), (text, False)]
 
 
+def test_a_personal_mastodon_archive_gives_its_own_posts_as_the_api_would(tmp_path: Path) -> None:
+    actor = "https://a.example/users/me"
+    note = {
+        "id": STATUS["uri"],
+        "type": "Note",
+        "summary": "warning",
+        "inReplyTo": "https://b.example/1",
+        "published": "2023-04-05T12:00:00Z",
+        "content": STATUS["content"],
+        "contentMap": {"en": STATUS["content"]},
+    }
+    shared = {"actor": actor, "published": "2023-04-05T12:00:00Z"}
+    boost = {**shared, "id": "x", "type": "Announce", "object": "https://b.example/users/you/statuses/1"}
+    create = {**shared, "id": "y", "type": "Create", "object": note}
+    outbox = {
+        "@context": ["https://www.w3.org/ns/activitystreams", {"sensitive": "as:sensitive"}],
+        "id": "outbox.json",
+        "type": "OrderedCollection",
+        "totalItems": 2,
+        "orderedItems": [boost, create],
+    }
+    path = tmp_path / "outbox.json"
+    for indent in (None, 2):
+        path.write_text(json.dumps(outbox, indent=indent), encoding="utf-8")
+        announced, row = read(path)
+        assert announced["problem"] == "not_a_post"
+        text = "warning\nTom & Jerry\ntwo\n\n@x https://c.example/long"
+        assert_post(row, text=text, post_id=STATUS["uri"], user_id=actor, lang="en", is_reply=True, platform="mastodon")
+    assert_post(read(lines(tmp_path / "a.jsonl", boost, create))[1], post_id=STATUS["uri"])
+
+
 def test_reddit_dumps_with_their_wide_zstd_window_are_read(tmp_path: Path) -> None:
     comment = {"id": "c1", "author": "me", "created_utc": 1680696000, "body": "hi", "parent_id": "t3_s"}
     submission = {"id": "s1", "author": "me", "created_utc": "1680696000.0", "title": "T", "selftext": "[removed]"}
@@ -278,6 +365,22 @@ def test_csv_of_any_delimiter_mark_and_line_end_reads_the_same(
     content = pl.DataFrame(TABLE).write_csv(separator=delimiter, line_terminator=end, quote_style="always")
     path.write_bytes(mark + content.encode())
     assert_post(only(path), post_id=str(BIG), user_id="7", text="héllo 😀\n;x", is_repost=False, platform="table")
+
+
+def test_a_wrong_delimiter_that_the_study_gives_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(pl.DataFrame(TABLE).write_csv(separator=";"), encoding="utf-8")
+    assert_post(only(path, delimiter=";"), post_id=str(BIG))
+    with pytest.raises(
+        PanelError, match=r"a\.csv: panel\.delimiter is ',', but .* set panel\.delimiter to ';'"
+    ) as caught:
+        read(path, delimiter=",")
+    assert "\n" not in str(caught.value)
+    unusual = tmp_path / "b.csv"
+    unusual.write_text(path.read_text().replace(";x", "-x").replace(";", "^"), encoding="utf-8")
+    assert_post(only(unusual, delimiter="^"), user_id="7")
+    with pytest.raises(PanelError, match=r"b\.csv: has no column 'post_id'"):
+        read(unusual)
 
 
 @pytest.mark.parametrize("how", ["plain", "gzip", "zstd", "two gzip members"])

@@ -19,8 +19,10 @@ Format = Literal[
     "twarc-csv",
     "4cat",
     "twitter-archive",
+    "twitter-web",
     "bluesky",
     "mastodon",
+    "activitypub",
     "reddit",
     "telegram",
 ]
@@ -34,6 +36,9 @@ class Panel(Section):
 
     format: Format = "auto"
     """Layout of the files; `auto` looks at the beginning of each file."""
+
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """For CSV files: the character between fields; without it the one under which the header has the columns needed."""
 
     columns: dict[str, str] = Field(default_factory=dict)
     """For tables: our name of a column (post_id, user_id, created_at, text, lang, is_repost, ...) -> theirs."""

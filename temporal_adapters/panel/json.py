@@ -6,7 +6,7 @@ Takes a file and the name of a query, gives chunks of posts. Knows the framing o
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,24 @@ from temporal_adapters.panel.posts import POSTS, Chunk
 from temporal_adapters.panel.records import Records, lines, repair
 
 
-def platform_query(connection: duckdb.DuckDBPyConnection, query: str) -> Callable[[pa.Table], pa.Table]:
-    """Return a function from `records` (number, line) to `POSTS`: the query of that name in ``queries/``."""
-    text = resources.text("queries", query)
-    return lambda records: as_posts(run_query(connection, text, records, {}))
+def platform_query(connection: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> Callable[[pa.Table], pa.Table]:
+    """Return a function from `records` (number, line, context) to `POSTS`.
+
+    Parameters
+    ----------
+    connection
+        Where to run the queries.
+    queries
+        Names in ``queries/``; all but the last give `records` again, in a form that the next one knows.
+    """
+    *before, last = [resources.text("queries", query) for query in queries]
+
+    def posts_of(records: pa.Table) -> pa.Table:
+        for text in before:
+            records = run_query(connection, text, records, {})
+        return as_posts(run_query(connection, last, records, {}))
+
+    return posts_of
 
 
 def read_json(path: Path, posts_of: Callable[[pa.Table], pa.Table], lists: Lists | None = None) -> Iterator[Chunk]:

@@ -31,6 +31,8 @@ PLAIN_LIST = Lists(re.compile(r"\["))
 _ARCHIVE_START = re.compile(r"\s*window\.YTD\.\w+\.part\d+\s*=\s*\[")
 _TELEGRAM_START = re.compile(r'"messages"\s*:\s*\[')
 TELEGRAM_LISTS = Lists(_TELEGRAM_START, context=re.compile(r'"id"\s*:\s*(-?\d+)'))
+_OUTBOX_START = re.compile(r'"orderedItems"\s*:\s*\[')
+OUTBOX_LISTS = Lists(_OUTBOX_START)
 
 Header = dict[str, tuple[str, ...]]
 
@@ -105,14 +107,39 @@ def _is_archive(value: Mapping[str, Any]) -> bool:
     return isinstance(value.get("tweet"), dict)
 
 
+def _is_twitter_web(value: Mapping[str, Any]) -> bool:
+    post = value.get("tweet", value)
+    return isinstance(post, dict) and isinstance(post.get("legacy"), dict) and "full_text" in post["legacy"]
+
+
+def _is_activity(value: Mapping[str, Any]) -> bool:
+    return _has("actor", "object", "published")(value) and value.get("type") in ("Create", "Announce")
+
+
+def _is_wrapped(value: Mapping[str, Any]) -> bool:
+    return "item_id" in value and isinstance(value.get("data"), dict)
+
+
 _PLATFORMS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "twitter-web": _is_twitter_web,
     "twitter-v1": _is_twitter_v1,
     "twitter-v2": _is_twitter_v2,
     "bluesky": _is_bluesky,
     "mastodon": _is_mastodon,
     "reddit": _is_reddit,
     "twitter-archive": _is_archive,
+    "activitypub": _is_activity,
 }
+
+QUERIES: dict[str, tuple[str, ...]] = {
+    "twitter-web": ("panel_twitter_web", "panel_twitter_v1"),
+    "activitypub": ("panel_activitypub", "panel_mastodon"),
+    **{
+        name: (f"panel_{name.replace('-', '_')}",)
+        for name in ("twitter-v1", "twitter-v2", "twitter-archive", "bluesky", "mastodon", "reddit", "telegram")
+    },
+}
+"""Layout -> the queries that turn its records into posts, one after the other."""
 
 
 def detect(path: Path, settings: Panel) -> tuple[str, str]:
@@ -121,7 +148,8 @@ def detect(path: Path, settings: Panel) -> tuple[str, str]:
     Returns
     -------
     framing
-        ``parquet``, ``csv``, ``lines`` (one JSON object per line), or ``lists`` (a JSON document with lists of posts).
+        ``parquet``, ``csv``, ``lines`` (one JSON object per line), ``wrapped`` (the same, each post inside `data` as
+        Zeeschuimer writes it), or ``lists`` (a JSON document with lists of posts).
     layout
         A name that `panel.format` allows.
 
@@ -140,12 +168,11 @@ def detect(path: Path, settings: Panel) -> tuple[str, str]:
         return "lists", "twitter-archive"
     if start == "{" and (settings.format == "telegram" or _is_telegram(head)):
         return "lists", "telegram"
+    if start == "{" and settings.format in ("auto", "activitypub") and _OUTBOX_START.search(head):
+        return "lists", "activitypub"
     if start not in "{[":
         return "csv", _table_layout(path, read_header(path, settings)[1], settings)
-    framing = "lines" if start == "{" else "lists"
-    if settings.format != "auto":
-        return framing, settings.format
-    return framing, _json_layout(path, list(_objects(path, framing)), settings)
+    return _json_layout(path, "lines" if start == "{" else "lists", settings)
 
 
 def _head(path: Path) -> str:
@@ -175,15 +202,25 @@ def _objects(path: Path, framing: str) -> Iterable[dict[str, Any]]:
             yield value
 
 
-def _json_layout(path: Path, objects: list[dict[str, Any]], settings: Panel) -> str:
+def _json_layout(path: Path, framing: str, settings: Panel) -> tuple[str, str]:
+    objects = list(_objects(path, framing))
+    platforms = sorted(
+        {str(value.get("source_platform", "no named platform")) for value in objects if _is_wrapped(value)}
+    )
+    if platforms and framing == "lines":
+        framing, objects = "wrapped", [value["data"] if _is_wrapped(value) else value for value in objects]
+    if settings.format != "auto":
+        return framing, settings.format
     for name, is_it in _PLATFORMS.items():
         if any(is_it(value) for value in objects):
-            return name
+            return framing, name
     keys = {key for value in objects for key in value}
     layout = _table_layout(path, sorted(keys), settings)
     if layout != "table" or settings.columns or "text" in keys:
-        return layout
+        return framing, layout
     found = f"its records have the fields {', '.join(sorted(keys)[:12])}" if keys else "no record is a JSON object"
+    if platforms:
+        found = f"items of {', '.join(platforms)}, {found} inside `data`, to be named such as data.id"
     raise PanelError(
         f"{path}: holds JSON of no layout we know ({found}): set panel.format, or panel.columns for a table"
     )
@@ -202,14 +239,28 @@ def _table_layout(path: Path, header: Iterable[str], settings: Panel) -> str:
 def read_header(path: Path, settings: Panel) -> tuple[str, list[str]]:
     """Return the delimiter of a CSV file and its column names.
 
-    The delimiter is the one under which the first line has most of the columns we look for.
+    Without `panel.delimiter` the delimiter is the one under which the first line has most of the columns we look for.
+
+    Raises
+    ------
+    PanelError
+        If another delimiter than the one given finds more of them.
     """
     block = next(read_blocks(path, _LOOK_BYTES), None)
     text = block.data.decode("utf-8", "replace") if block else ""
     wanted = {theirs for table in TABLES.values() for names in table.values() for theirs in names}
     wanted |= set(settings.columns.values())
-    found = [(d, next(csv.reader(io.StringIO(text, newline=""), delimiter=d), [])) for d in _DELIMITERS]
-    return max(found, key=lambda pair: (len(wanted & set(pair[1])), len(pair[1])))
+    given = settings.delimiter
+    delimiters = dict.fromkeys((given, *_DELIMITERS) if given else _DELIMITERS)
+    headers = {d: next(csv.reader(io.StringIO(text, newline=""), delimiter=d), []) for d in delimiters}
+    known = {d: len(wanted & set(header)) for d, header in headers.items()}
+    best = max(headers, key=lambda d: (known[d], len(headers[d])))
+    if given and known[best] > known[given]:
+        raise PanelError(
+            f"{path}: panel.delimiter is {given!r}, but its first line has {known[best]} of the columns needed with "
+            f"{best!r} and {known[given]} with {given!r}: set panel.delimiter to {best!r}, or leave it out"
+        )
+    return (given, headers[given]) if given else (best, headers[best])
 
 
 def field_names(path: Path, in_lists: bool) -> list[str]:

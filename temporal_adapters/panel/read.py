@@ -12,7 +12,15 @@ import duckdb
 
 from temporal_adapters.config.panel import Panel
 from temporal_adapters.panel.json import platform_query, read_json
-from temporal_adapters.panel.layouts import PLAIN_LIST, TABLES, TELEGRAM_LISTS, archive_lists, detect
+from temporal_adapters.panel.layouts import (
+    OUTBOX_LISTS,
+    PLAIN_LIST,
+    QUERIES,
+    TABLES,
+    TELEGRAM_LISTS,
+    archive_lists,
+    detect,
+)
 from temporal_adapters.panel.posts import Chunk
 from temporal_adapters.panel.table import Naming, read_csv, read_flat, read_parquet
 
@@ -45,6 +53,7 @@ def read_posts(path: Path, settings: Panel, connection: duckdb.DuckDBPyConnectio
         return
     lists = None
     if framing == "lists":
-        lists = {"telegram": TELEGRAM_LISTS}.get(layout, PLAIN_LIST)
+        lists = {"telegram": TELEGRAM_LISTS, "activitypub": OUTBOX_LISTS}.get(layout, PLAIN_LIST)
         lists = archive_lists(path) if layout == "twitter-archive" else lists
-    yield from read_json(path, platform_query(connection, f"panel_{layout.replace('-', '_')}"), lists)
+    queries = ("panel_wrapped", *QUERIES[layout]) if framing == "wrapped" else QUERIES[layout]
+    yield from read_json(path, platform_query(connection, queries), lists)
