@@ -35,10 +35,13 @@ class RunFolder:
     source
         Another run folder whose world and weeks are read instead of own ones; None for a study of its own. A variant of
         a study has the same posts and writes all else below its own root.
+    trained
+        Another run folder whose tokens and adapters are read: the same adapters asked something else.
     """
 
     root: Path
     source: Path | None = None
+    trained: Path | None = None
 
     @property
     def weeks(self) -> Path:
@@ -82,11 +85,11 @@ class RunFolder:
 
     def tokens(self, week: str) -> Path:
         """Folder of the token blocks of one week (label)."""
-        return self.root / "tokens" / week
+        return (self.trained or self.root) / "tokens" / week
 
     def adapter(self, week: str, seed: int) -> Path:
         """Folder of the adapter of one week (label) and seed."""
-        return self.root / "adapters" / week / f"seed-{seed}"
+        return (self.trained or self.root) / "adapters" / week / f"seed-{seed}"
 
     def logprobs(self, questionnaire: str, adapter: str) -> Path:
         """Folder of the token log-probs of one questionnaire under one adapter (``base`` or ``2023-W14/seed-42``)."""

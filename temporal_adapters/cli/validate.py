@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from temporal_adapters.cli.placebo import HalvesOption, PlaceboOption, halves_stage, placebo_stage
 from temporal_adapters.cli.session import (
     DEFAULT_RUNS,
     DEFAULT_STUDY,
@@ -48,6 +49,8 @@ def _validate(
     runs: RunsOption = DEFAULT_RUNS,
     overrides: SetOption = [],  # noqa: B006 (typer copies it)
     references: ReferencesOption = None,
+    placebo: PlaceboOption = False,
+    halves: HalvesOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = None,
 ) -> None:
@@ -56,6 +59,11 @@ def _validate(
 
     from temporal_adapters import validate
 
+    if placebo or halves is not None:
+        session = open_session(study, runs, overrides, quiet)
+        for line in [*(placebo_stage(session) if placebo else []), *(halves_stage(session, halves) if halves else [])]:
+            typer.echo(line)
+        return
     asked = [] if references is None else [f"validation.references={_listed(references)}"]
     session = open_session(study, runs, [*overrides, *asked], quiet)
     stage(session)

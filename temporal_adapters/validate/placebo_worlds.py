@@ -1,7 +1,7 @@
 """Placebos from other worlds: the answers of one world beside the survey of another, which cannot be related.
 
-Takes seeds of worlds, or finished runs of several worlds, gives p-values of pairs of series (`Unrelated`). One option of
-each world is taken, another one in each: the options of a world share its common factor, and p-values that depend on
+Takes seeds of worlds, or finished runs of several worlds, gives p-values of pairs of series (`Unrelated`). One option
+of each world is taken, another one in each: the options of a world share its common factor, and p-values that depend on
 each other are not the sample that Kolmogorov and Smirnov's test wants.
 """
 

@@ -9,6 +9,7 @@ from temporal_adapters.validity.contrast import Contrast, compare, contrast
 from temporal_adapters.validity.measured import Halves, Measured, measure, measured, noise
 from temporal_adapters.validity.nowcast import Nowcast, clark_west, diebold_mariano, gain
 from temporal_adapters.validity.placebo import Kind, Placebo, by_kind, rank
+from temporal_adapters.validity.placebo import sentence as placebo_sentence
 from temporal_adapters.validity.reliability import (
     Agreement,
     Corrected,
@@ -55,6 +56,7 @@ __all__ = [
     "measure",
     "measured",
     "noise",
+    "placebo_sentence",
     "rank",
     "read",
     "run",

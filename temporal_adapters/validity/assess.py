@@ -120,7 +120,9 @@ def _placebo(case: Case) -> dict[str, Any]:
     kind = null_kind(kinds)
     chosen = kinds[kind]
     r = float(dynamics.pearson(case.model[None], case.survey[None])[0])
-    return {"kind": kind, "r": r, **asdict(chosen), "kinds": {name: asdict(one) for name, one in kinds.items()}}
+    own = float(effective.autocorrelation(case.model[None], 1)[0, 0])
+    found = {"kind": kind, "r": r, "real_persistence": own, **asdict(chosen)}
+    return {**found, "kinds": {name: asdict(one) for name, one in kinds.items()}}
 
 
 def _smoothed(case: Case) -> dict[str, Any]:

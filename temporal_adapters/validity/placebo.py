@@ -5,13 +5,15 @@ Takes one real series, placebo series by kind and the survey, gives ranks. Knows
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from temporal_adapters.errors import ValidityError
-from temporal_adapters.significance import dynamics
+from temporal_adapters.significance import dynamics, effective
 from temporal_adapters.significance.autoregression import Array
 
 NEAREST_WEEKS = 8
@@ -99,6 +101,9 @@ class Kind:
         As in `Placebo`; None where none varies.
     smallest_p
         1 / (placebos that vary + 1): what the best possible series would get.
+    persistence
+        Median autocorrelation of the placebos from one week to the next. Where it is far below the real series', the
+        ranks of levels are too good: what persists correlates by chance.
     """
 
     n: int
@@ -107,6 +112,7 @@ class Kind:
     p_level: float | None
     p_changes: float | None
     smallest_p: float | None
+    persistence: float | None
 
 
 def by_kind(real: Array, placebos: Mapping[str, Array], survey: Array) -> dict[str, Kind]:
@@ -125,10 +131,11 @@ def _kind(real: Array, series: Array, survey: Array) -> Kind:
     varies = np.array([varying(one, survey) for one in series])
     constant = int((~varies).sum())
     if not varies.any():
-        return Kind(len(series), constant, (), None, None, None)
+        return Kind(len(series), constant, (), None, None, None, None)
     found = rank(real, series[varies], survey)
     smallest = 1 / (len(found.placebo_r) + 1)
-    return Kind(len(series), constant, found.placebo_r, found.p_level, found.p_changes, smallest)
+    persistence = float(np.median(effective.autocorrelation(series[varies], 1)))
+    return Kind(len(series), constant, found.placebo_r, found.p_level, found.p_changes, smallest, persistence)
 
 
 def varying(series: Array, survey: Array) -> bool:
@@ -143,3 +150,42 @@ def null_kind(kinds: Mapping[str, Kind]) -> str:
         if kind in kinds and len(kinds[kind].placebo_r) >= LEAST_NULL:
             return kind
     return OUT_OF_TIME
+
+
+_WORDS = {
+    "shuffled": "adapters trained on posts dealt out anew to the weeks",
+    "questionnaire": "answers of the same adapters to questions that have nothing to do with the survey",
+    OUT_OF_TIME: "the series itself at other dates and backwards, which resemble each other",
+}
+
+
+def sentence(document: Mapping[str, Any]) -> str:
+    """Return what the ranks in a document of `validity.json` are compared with, and what they can show at best."""
+    found = [one["placebo"] for one in document["options"] if one["placebo"] is not None]
+    if not found:
+        return "No option could be compared with placebos."
+    kinds = sorted({one["kind"] for one in found}, key=NULLS.index)
+    parts = []
+    for kind in kinds:
+        n = [len(one["placebo_r"]) for one in found if one["kind"] == kind]
+        few, many = min(n), max(n)
+        count = f"{few}" if few == many else f"{few} to {many}"
+        parts.append(f"{count} placebos each ({kind}: {_WORDS[kind]}), so that no p can be below {1 / (many + 1):.3f}")
+    words = f"Placebos: {'; '.join(parts)}."
+    if kinds == [OUT_OF_TIME]:
+        words += " `ta validate --placebo` makes placebos with adapters."
+    real, theirs = (statistics.median(values) for values in zip(*map(_persistences, found), strict=True))
+    if theirs < real - LESS_PERSISTENT:
+        words += (
+            f" They persist less from week to week ({theirs:.2f}) than the real series ({real:.2f}):"
+            " p of levels is too small, p of changes is not."
+        )
+    return words
+
+
+LESS_PERSISTENT = 0.2
+"""Difference of autocorrelations from which on it is said."""
+
+
+def _persistences(one: Mapping[str, Any]) -> tuple[float, float]:
+    return one["real_persistence"], one["persistence"]
