@@ -11,7 +11,7 @@ adapter does not target gets zeros.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,30 @@ class StackedLinear(nn.Module):
         return torch.cat([self.base(part) for part in x.chunk(n_adapters)])
 
 
+class SharedLinear(nn.Module):
+    """A frozen linear layer without adapters, computed adapter by adapter (see `StackedLinear.exact`).
+
+    Parameters
+    ----------
+    base
+        The layer that stays as it is.
+    beside
+        A layer with adapters: how many it computes with is how many share this one.
+    """
+
+    def __init__(self, base: nn.Module, beside: StackedLinear) -> None:
+        super().__init__()
+        self.base = base
+        self._beside = [beside]  # in a list, so that it is no submodule of this one
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the layer's output (rows, ..., d_out) for `x` (rows, ..., d_in), rows adapter-major."""
+        n_adapters = self._beside[0].a.shape[0]
+        if n_adapters == 1:
+            return self.base(x)
+        return torch.cat([self.base(part) for part in x.chunk(n_adapters)])
+
+
 class Dropout:
     """Dropout whose masks come from one generator per adapter, so that neighbours do not change them.
 
@@ -87,11 +111,15 @@ class Dropout:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return `x` (K, n, d) with features dropped and the others scaled up."""
+        return x * self.mask(x)
+
+    def mask(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the factors (K, n, d) of the features of `x`: 0 for those dropped."""
         keep = 1 - self.probability
         mask = torch.empty_like(x)
         for row, generator in zip(mask, self.generators, strict=True):
             row.bernoulli_(keep, generator=generator)
-        return x * mask.div_(keep)
+        return mask.div_(keep)
 
 
 @dataclass
@@ -168,13 +196,24 @@ def stacked(model: nn.Module, adapters: Sequence[Adapter], *, exact: bool = Fals
         raise ModelError("adapters are already attached to this base: leave that `with stacked(...)` block first")
     names = list(dict.fromkeys(name for adapter in adapters for name in adapter.modules))
     layers = {name: _stack(model, name, adapters, exact) for name in names}
+    shared = _share(model, layers) if exact else {}
     try:
-        for name, layer in layers.items():
+        for name, layer in (layers | shared).items():
             _put(model, name, layer)
         yield Stack(model, layers, list(adapters))
     finally:
-        for name, layer in layers.items():
+        for name, layer in (layers | shared).items():
             _put(model, name, layer.base)
+
+
+def _share(model: Any, layers: Mapping[str, StackedLinear]) -> dict[str, SharedLinear]:
+    """Return a layer for each linear one that has no adapters, but the output head (it is computed by the losses)."""
+    beside, head = next(iter(layers.values()), None), model.get_output_embeddings()
+    if beside is None or beside.a.shape[0] == 1:
+        return {}
+    found = model.named_modules()
+    plain = {name: module for name, module in found if is_linear(module) and module is not head and name not in layers}
+    return {name: SharedLinear(module, beside) for name, module in plain.items()}
 
 
 def _put(model: nn.Module, name: str, module: nn.Module) -> None:

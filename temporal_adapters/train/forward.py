@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from temporal_adapters.model import Base, Stack, inside, lay_out, whole_rows
+from temporal_adapters.model import Base, Layout, Stack, inside, lay_out, whole_rows
+from temporal_adapters.model.lean import is_fusable, lean
 from temporal_adapters.tokens import IGNORED, Blocks
-from temporal_adapters.train.loss import head_loss, logits_loss
+from temporal_adapters.train.loss import Wanted, head_losses, logits_loss
 
 _PLAIN_HEADS = frozenset(
     {"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "gpt2", "phi3", "olmo2", "smollm3"}
@@ -34,37 +35,40 @@ class Forward:
         The base with its adapters attached.
     attention
         ``document`` or ``chunk``.
+    fused
+        Use the fused kernels where they fit (small float32 bases on a CPU).
     """
 
-    def __init__(self, base: Base, stack: Stack, attention: str) -> None:
+    def __init__(self, base: Base, stack: Stack, attention: str, fused: bool = True) -> None:
         self.base, self.stack, self.attention = base, stack, attention
         config, head = base.model.config, base.model.get_output_embeddings()
         self.head = head if type(head) is nn.Linear and config.model_type in _PLAIN_HEADS else None
         self.softcap = getattr(config, "final_logit_softcapping", None)
+        self.fused = fused and is_fusable(base.model)
+        self.lean = lean(stack) if self.fused and self.head is not None else None
 
-    def losses(self, parts: Sequence[Part]) -> list[torch.Tensor]:
-        """Return the sum of losses of each adapter on its blocks: one (blocks, row numbers) per adapter."""
-        batch = _Batch(parts, self.attention, self.base.device)
+    def losses(self, parts: Sequence[Part]) -> torch.Tensor:
+        """Return the sum of losses of each adapter on its blocks, (K,): one (blocks, row numbers) per adapter."""
+        batch = _Batch(parts, self.attention, self.base.device, self.fused)
         with inside(batch.layout):
-            hidden = self._hidden(batch)
-        found = []
-        for number in range(len(parts)):
-            rows, labels, factors = batch.wanted[number]
-            states = hidden[number].flatten(0, 1).index_select(0, rows)
-            if self.head is not None:
-                found.append(head_loss(states, self.head, labels, factors, self.softcap))
-            else:
-                found.append(logits_loss(states, labels, factors))
-        return found
+            hidden = self._hidden(batch).unflatten(0, (self.stack.n_active, -1)).flatten(1, 2)
+        if self.head is not None:
+            return head_losses(hidden, self.head, batch.wanted, self.softcap, self.fused)
+        pairs = zip(hidden, batch.wanted, strict=True)
+        return torch.stack([logits_loss(mine.index_select(0, want.rows), want) for mine, want in pairs])
 
     def _hidden(self, batch: _Batch) -> torch.Tensor:
-        """Return last hidden states, or logits where the head is special, (adapters, blocks, tokens, ...)."""
-        options = {"input_ids": batch.ids, "position_ids": batch.layout.positions, "use_cache": False}
+        """Return last hidden states, or logits where the head is special, (rows, tokens, ...)."""
+        layout = batch.layout
+        if self.lean is not None and layout.documents is not None:
+            return self.lean.hidden(batch.ids, layout.positions, layout.documents)
+        options = {"input_ids": batch.ids, "position_ids": layout.positions, "use_cache": False}
+        found: torch.Tensor
         if self.head is not None:
-            out = self.base.model.base_model(**options).last_hidden_state
+            found = self.base.model.base_model(**options).last_hidden_state
         else:
-            out = self.base.model(**options).logits
-        return out.unflatten(0, (self.stack.n_active, -1))
+            found = self.base.model(**options).logits
+        return found
 
     def count(self, blocks: Blocks, rows: Any) -> Count:
         """Return what is to be predicted in these blocks."""
@@ -106,25 +110,28 @@ def _predicted(labels: np.ndarray[Any, Any], documents: np.ndarray[Any, Any]) ->
 class _Batch:
     """The blocks of all adapters, adapter-major, on the device."""
 
-    def __init__(self, parts: Sequence[Part], attention: str, device: torch.device) -> None:
+    def __init__(self, parts: Sequence[Part], attention: str, device: torch.device, fused: bool) -> None:
         documents = [documents_of(blocks, rows, attention) for blocks, rows in parts]
         ids = np.concatenate([blocks.input_ids[rows] for blocks, rows in parts])
-        exact = attention == "document"
-        self.layout = (
-            lay_out(np.concatenate(documents), device) if exact else whole_rows(len(ids), ids.shape[1], device)
+        self.layout: Layout = (
+            lay_out(np.concatenate(documents), device, fused)
+            if attention == "document"
+            else whole_rows(len(ids), ids.shape[1], device, fused)
         )
         self.ids = torch.from_numpy(ids.astype(np.int64)).to(device)
-        self.wanted = []
-        for (blocks, rows), numbers in zip(parts, documents, strict=True):
-            labels = blocks.labels[rows]
-            wanted = np.zeros(labels.shape, bool)
-            wanted[:, :-1] = _predicted(labels, numbers)
-            places = np.flatnonzero(wanted)
-            factors = None if blocks.weights is None else blocks.weights[rows].ravel()[places + 1]
-            self.wanted.append(
-                (
-                    torch.from_numpy(places).to(device),
-                    torch.from_numpy(labels.ravel()[places + 1].astype(np.int64)).to(device),
-                    None if factors is None else torch.from_numpy(factors).to(device),
-                )
-            )
+        self.wanted = [
+            _wanted(blocks, rows, numbers, device) for (blocks, rows), numbers in zip(parts, documents, strict=True)
+        ]
+
+
+def _wanted(blocks: Blocks, rows: Any, numbers: np.ndarray[Any, Any], device: torch.device) -> Wanted:
+    labels = blocks.labels[rows]
+    wanted = np.zeros(labels.shape, bool)
+    wanted[:, :-1] = _predicted(labels, numbers)
+    places = np.flatnonzero(wanted)
+    factors = None if blocks.weights is None else blocks.weights[rows].ravel()[places + 1]
+    return Wanted(
+        torch.from_numpy(places).to(device),
+        torch.from_numpy(labels.ravel()[places + 1].astype(np.int64)).to(device),
+        None if factors is None else torch.from_numpy(factors).to(device),
+    )

@@ -45,6 +45,8 @@ class Recipe:
         Steps between two measurements of the held-out loss; None measures at the start and the end.
     micro_batch
         Blocks per forward pass and adapter; None chooses.
+    fused
+        Use the fused kernels where they fit; the results differ in the last bits.
     """
 
     shape: LoraShape
@@ -63,6 +65,7 @@ class Recipe:
     checkpoint_steps: tuple[int, ...] = ()
     held_out_every: int | None = None
     micro_batch: int | None = None
+    fused: bool = True
 
     def n_steps(self, n_blocks: int) -> int:
         """Return the number of optimizer steps on a corpus of `n_blocks`."""

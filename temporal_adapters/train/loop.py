@@ -197,7 +197,7 @@ class _Runner:
 
     def _round(self, weights: Weights, slots: list[Slot], jobs: Iterator[Job]) -> Iterator[Fitted]:
         """Step all slots; a finished one is refilled, or ends the round if no job is left."""
-        forward = Forward(self.base, weights.stack, self.recipe.attention)
+        forward = Forward(self.base, weights.stack, self.recipe.attention, self.recipe.fused)
         while True:
             for number in range(len(slots)):
                 yield from self._refill(weights, slots, number, jobs)
@@ -224,11 +224,12 @@ class _Runner:
         rows = [slot.job.order(slot.step * n, n) for slot in slots]
         counts = [forward.count(slot.job.blocks, chosen) for slot, chosen in zip(slots, rows, strict=True)]
         sums = torch.zeros(len(slots), device=self.base.device)
+        shares = torch.tensor([1 / count.weight for count in counts], device=self.base.device)
         for at in range(0, n, self.micro):
             parts = [(slot.job.blocks, chosen[at : at + self.micro]) for slot, chosen in zip(slots, rows, strict=True)]
             losses = forward.losses(parts)
-            torch.stack([loss / count.weight for loss, count in zip(losses, counts, strict=True)]).sum().backward()
-            sums += torch.stack([loss.detach() for loss in losses])
+            weights.backward((losses * shares).sum())
+            sums += losses.detach()
         rates = [self.recipe.rate(slot.step, slot.n_steps) for slot in slots]
         weights.step([slot.step for slot in slots], rates)
         for number, slot in enumerate(slots):

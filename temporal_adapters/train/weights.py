@@ -2,8 +2,8 @@
 
 Takes a stack, gives steps. Knows no data.
 
-The adapters' weights lie stacked, module by module, but every update works on one adapter's slices: its gradient norm,
-its learning rate and its moments never meet another adapter's.
+All weights of one adapter lie in one row of memory (the stacked layers look into it), and every update works on one
+row: an adapter's gradient norm, its learning rate and its moments never meet another adapter's.
 """
 
 from __future__ import annotations
@@ -35,95 +35,99 @@ class Weights:
 
     def __init__(self, stack: Stack, recipe: Recipe, dtype: torch.dtype) -> None:
         self.stack, self.recipe = stack, recipe
-        self.names = [(name, half) for name in stack.layers for half in _HALVES]
-        tensors = [getattr(stack.layers[name], half).requires_grad_() for name, half in self.names]
-        for tensor in tensors:
-            tensor.grad = torch.zeros_like(tensor)
-        for layer in stack.layers.values():
-            layer.dtype = dtype
-        stacks = {
-            "value": [tensor.detach() for tensor in tensors],
-            "grad": [tensor.grad for tensor in tensors],
-            "mean": [torch.zeros_like(tensor) for tensor in tensors],
-            "square": [torch.zeros_like(tensor) for tensor in tensors],
-        }
-        if recipe.ema_decay is not None:
-            stacks["average"] = [torch.zeros_like(tensor) for tensor in tensors]
-        self.gradients = stacks["grad"]
-        self.rows = [
-            {kind: [tensor[slot] for tensor in found] for kind, found in stacks.items()}
-            for slot in range(stack.n_adapters)
-        ]
+        tensors = [(name, half, getattr(stack.layers[name], half)) for name in stack.layers for half in _HALVES]
+        n, options = stack.n_adapters, {"device": tensors[0][2].device, "dtype": tensors[0][2].dtype}
+        kinds = ("value", "grad", "mean", "square", *(("average",) if recipe.ema_decay is not None else ()))
+        whole = sum(tensor[0].numel() for _, _, tensor in tensors)
+        self._rows = {kind: torch.zeros(n, whole, **options) for kind in kinds}
+        self._views: dict[str, dict[tuple[str, str], torch.Tensor]] = {kind: {} for kind in kinds}
+        at = 0
+        for name, half, tensor in tensors:
+            for kind, rows in self._rows.items():
+                self._views[kind][name, half] = rows[:, at : at + tensor[0].numel()].view(tensor.shape)
+            at += tensor[0].numel()
+            weight = self._views["value"][name, half].detach().requires_grad_()
+            weight.grad = self._views["grad"][name, half]
+            setattr(stack.layers[name], half, weight)
+            stack.layers[name].dtype = dtype
 
     def load(self, slot: int, adapter: Adapter, state: Mapping[str, torch.Tensor] | None = None) -> None:
         """Put `adapter`, or the `state` of an interrupted run, into `slot`."""
-        for kind, tensors in self.rows[slot].items():
+        for kind, views in self._views.items():
             if kind == "grad":
                 continue
-            for tensor, (name, half) in zip(tensors, self.names, strict=True):
+            for (name, half), view in views.items():
                 if state is not None:
-                    tensor.copy_(state[f"{kind}/{name}/{half}"])
+                    view[slot].copy_(state[f"{kind}/{name}/{half}"])
                 elif kind in ("mean", "square"):
-                    tensor.zero_()
+                    view[slot].zero_()
                 else:
-                    tensor.copy_(getattr(adapter.modules[name], half))
+                    view[slot].copy_(getattr(adapter.modules[name], half))
 
     def state(self, slot: int) -> State:
         """Return what `load` needs to go on exactly here (copies on the CPU)."""
         return {
-            f"{kind}/{name}/{half}": tensor.to("cpu", copy=True)
-            for kind, tensors in self.rows[slot].items()
+            f"{kind}/{name}/{half}": view[slot].to("cpu", copy=True)
+            for kind, views in self._views.items()
             if kind != "grad"
-            for tensor, (name, half) in zip(tensors, self.names, strict=True)
+            for (name, half), view in views.items()
         }
 
     def take(self, slot: int) -> Adapter:
         """Return the adapter in `slot` as it is now (the moving average where there is one), on the CPU."""
-        row, template = self.rows[slot], self.stack.adapters[slot]
-        tensors = row.get("average", row["value"])
+        template = self.stack.adapters[slot]
         pairs: dict[str, dict[str, torch.Tensor]] = {}
-        for tensor, (name, half) in zip(tensors, self.names, strict=True):
-            pairs.setdefault(name, {})[half] = tensor.to("cpu", copy=True)
+        for (name, half), view in self._views.get("average", self._views["value"]).items():
+            pairs.setdefault(name, {})[half] = view[slot].to("cpu", copy=True)
         loras = {name: Lora(pair["a"], pair["b"], template.modules[name].scale) for name, pair in pairs.items()}
         return Adapter(loras, template.config)
 
     @contextlib.contextmanager
     def averaged(self, slot: int) -> Iterator[None]:
         """Compute with what `take` would give for `slot` while the block lasts; then the weights are as before."""
-        row = self.rows[slot]
-        if "average" not in row:
+        if "average" not in self._rows:
             yield
             return
-        before = [value.clone() for value in row["value"]]
+        value = self._rows["value"][slot]
+        before = value.clone()
         try:
-            torch._foreach_copy_(row["value"], row["average"])
+            value.copy_(self._rows["average"][slot])
             yield
         finally:
-            torch._foreach_copy_(row["value"], before)
+            value.copy_(before)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Add the gradients of `loss` to those that are there (lean layers add theirs by themselves)."""
+        tensors = [getattr(self.stack.layers[name], half) for name, half in self._views["value"]]
+        found = torch.autograd.grad(loss, tensors, allow_unused=True)
+        for view, grad in zip(self._views["grad"].values(), found, strict=True):
+            if grad is not None:
+                view.add_(grad)
 
     def step(self, steps: Sequence[int], rates: Sequence[float]) -> None:
         """Clip and update every slot, which is at optimizer step `steps` (from 0) with learning rate `rates`."""
-        for row, step, rate in zip(self.rows, steps, rates, strict=True):
+        for slot, (step, rate) in enumerate(zip(steps, rates, strict=True)):
+            row = {kind: rows[slot] for kind, rows in self._rows.items()}
             if self.recipe.max_grad_norm is not None:
-                norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(row["grad"])))
-                torch._foreach_mul_(row["grad"], (self.recipe.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
+                norm = torch.linalg.vector_norm(row["grad"])
+                row["grad"].mul_((self.recipe.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
             self._adamw(row, step, rate)
             if self.recipe.ema_decay is not None:
                 # The decay grows into its value, so that an average over few steps is not mostly the start.
                 decay = min(self.recipe.ema_decay, (1 + step) / (10 + step))
-                torch._foreach_lerp_(row["average"], row["value"], 1 - decay)
-        torch._foreach_zero_(self.gradients)
+                row["average"].lerp_(row["value"], 1 - decay)
+        self._rows["grad"].zero_()
 
-    def _adamw(self, row: Mapping[str, list[torch.Tensor]], step: int, rate: float) -> None:
+    def _adamw(self, row: Mapping[str, torch.Tensor], step: int, rate: float) -> None:
         """One AdamW step (Loshchilov & Hutter 2019) on one adapter, by torch's fused kernel."""
-        recipe, values = self.recipe, row["value"]
+        recipe, value = self.recipe, row["value"]
         torch._fused_adamw_(
-            values,
-            row["grad"],
-            row["mean"],
-            row["square"],
+            [value],
+            [row["grad"]],
+            [row["mean"]],
+            [row["square"]],
             [],
-            [torch.tensor(float(step + 1), device=values[0].device)] * len(values),
+            [torch.tensor(float(step + 1), device=value.device)],
             lr=rate,
             beta1=recipe.betas[0],
             beta2=recipe.betas[1],

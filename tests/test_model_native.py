@@ -1,0 +1,168 @@
+"""The fused kernels and lean layers against PyTorch and the Hugging Face modules, and training without a compiler."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from test_train import base_of, documents, furthest, job, recipe, same_bits
+from tiny import tiny_model
+
+from temporal_adapters.model import LoraShape, native
+from temporal_adapters.model.lean import is_fusable, lean
+from temporal_adapters.model.stacked import stacked
+from temporal_adapters.tokens import pack
+from temporal_adapters.train import Job, fit
+
+needs_compiler = pytest.mark.skipif(native.kernels() is None, reason="there is no C compiler on this machine")
+SOME = torch.Generator().manual_seed(1)
+
+
+def draw(*shape, requires_grad=False):
+    return torch.randn(shape, generator=SOME).requires_grad_(requires_grad)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("lengths", "heads", "kv_heads", "d", "window"),
+    [
+        ([5, 1, 17, 33, 64], 4, 2, 16, None),
+        ([40, 3, 90], 2, 2, 48, 16),
+        ([130], 4, 1, 72, None),
+        ([31, 32, 2], 3, 3, 8, 7),
+        ([70], 2, 2, 128, 40),
+    ],
+)
+def test_fused_attention_and_its_gradients_are_those_of_pytorch(lengths, heads, kv_heads, d, window):
+    n, starts = sum(lengths), np.concatenate([[0], np.cumsum(lengths)])
+    q, k, v = (draw(n, h, d, requires_grad=True) for h in (heads, kv_heads, kv_heads))
+    numbers = np.repeat(np.arange(len(lengths)), lengths)
+    place = np.arange(n)
+    seen = (numbers[:, None] == numbers) & (place[:, None] >= place) & (place[:, None] - place < (window or n))
+    parts = [x.transpose(0, 1)[None].repeat_interleave(heads // x.shape[1], 1) for x in (q, k, v)]
+    theirs = F.scaled_dot_product_attention(*parts, attn_mask=torch.from_numpy(seen), scale=d**-0.5)[0].transpose(0, 1)
+    outer = draw(n, heads, d)
+    expected = torch.autograd.grad(theirs, (q, k, v), outer)
+    known = native.Documents(torch.from_numpy(starts))
+    out, shifts = torch.empty(n, heads, d), torch.empty(n, heads)
+    grads = tuple(torch.full_like(x, torch.nan) for x in (q, k, v))
+    native.attend(q, k, v, out, shifts, known, d**-0.5, window)
+    native.attend_back(outer, q, k, v, out, shifts, grads, known, d**-0.5, window)
+    torch.testing.assert_close(out, theirs.detach(), atol=2e-6, rtol=1e-5)
+    for ours, other in zip(grads, expected, strict=True):
+        torch.testing.assert_close(ours, other, atol=1e-5, rtol=1e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize("d", [7, 16, 48, 100])
+def test_fused_norm_and_gate_are_those_of_pytorch(d):
+    x, weight, gate, up, outer, add = (draw(9, d, requires_grad=True) for _ in range(6))
+    weight = weight[0].detach()
+    theirs = F.rms_norm(x, (d,), weight, 1e-5)
+    out, rstd, back = torch.empty(9, d), torch.empty(9), torch.empty(9, d)
+    native.rms_norm(x, weight, 1e-5, out, rstd)
+    native.rms_norm_back(outer, x, weight, rstd, add, back)
+    torch.testing.assert_close(out, theirs.detach(), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(back, add.detach() + torch.autograd.grad(theirs, x, outer)[0], atol=1e-5, rtol=1e-5)
+    theirs = F.silu(10 * gate) * up
+    expected = torch.autograd.grad(theirs, (gate, up), outer)
+    scaled, kept = (10 * gate).detach(), up.detach().clone()
+    native.swiglu(scaled, kept, out)
+    native.swiglu_back(outer, scaled, kept)
+    torch.testing.assert_close(out, theirs.detach(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close((10 * scaled, kept), expected, atol=1e-4, rtol=1e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize("size", [5, 64, 1003])
+def test_the_fused_loss_is_that_of_pytorch_and_keeps_what_is_no_number(size):
+    logits, labels, factors = 20 * draw(11, size), torch.arange(11) % size, draw(11).abs()
+    mine, theirs = logits.clone(), logits.clone().requires_grad_()
+    loss = (F.cross_entropy(theirs, labels, reduction="none") * factors).sum()
+    loss.backward()
+    assert native.cross_entropy(mine, labels, factors, True) == pytest.approx(loss.item(), rel=1e-6)
+    torch.testing.assert_close(mine, theirs.grad, atol=1e-6, rtol=1e-5)
+    for odd in (torch.nan, torch.inf):
+        broken = logits.clone()
+        broken[3, 4] = odd
+        assert np.isnan(native.cross_entropy(broken, labels, None, False))
+
+
+@needs_compiler
+@pytest.mark.parametrize("architecture", ["llama", "mistral", "qwen2"])
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_lean_layers_train_what_the_modules_themselves_train(architecture, dropout):
+    model = tiny_model(architecture)
+    shape = LoraShape(4, 8, dropout=dropout, targets="all-linear")
+    with stacked(model, []) as stack:
+        assert lean(stack) is not None
+    plan = {"shape": shape, "attention": "document", "learning_rate": 3e-3}
+    ours = next(fit(base_of(model), [job()], recipe(**plan)))
+    plain = next(fit(base_of(model), [job()], recipe(**plan, fused=False)))
+    assert furthest(ours.adapter, plain.adapter) < 1e-5
+    assert ours.losses == pytest.approx(plain.losses, abs=1e-5)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("targets", ["default", ("o_proj", "down_proj")])
+def test_adapters_on_some_layers_are_the_same_bits_whatever_is_trained_beside_them(targets, fused):
+    base = base_of(tiny_model(hidden_size=48, intermediate_size=80, num_hidden_layers=3))
+    plan = recipe(shape=LoraShape(3, 8, targets=targets), blocks_per_step=1, fused=fused)
+    jobs = [job(number, 20 + 5 * number) for number in range(4)]
+    together = list(fit(base, jobs, plan, together=4))
+    for task, done in zip(jobs, together, strict=True):
+        alone = next(fit(base, [task], plan))
+        assert same_bits(alone.adapter, done.adapter)
+        assert alone.losses == done.losses
+
+
+@needs_compiler
+def test_adapters_on_the_last_layer_alone_leave_the_layers_below_without_gradients():
+    model = tiny_model()
+    shape = LoraShape(4, 8, targets=("model.layers.1.self_attn.q_proj",))
+    ours = next(fit(base_of(model), [job()], recipe(shape=shape)))
+    plain = next(fit(base_of(model), [job()], recipe(shape=shape, fused=False)))
+    assert list(ours.adapter.modules) == ["model.layers.1.self_attn.q_proj"]
+    assert furthest(ours.adapter, plain.adapter) < 1e-5
+
+
+def test_weights_of_documents_mean_the_same_with_and_without_kernels():
+    base, docs = base_of(tiny_model()), documents(12)
+    task = Job("j", pack(docs, 64, weights=[1.0, 0.25] * 6), 1, "j")
+    fused, plain = (next(fit(base, [task], recipe(steps=3, fused=fused))) for fused in (True, False))
+    assert fused.losses == pytest.approx(plain.losses, abs=1e-5)
+    assert furthest(fused.adapter, plain.adapter) < 1e-5
+
+
+def test_without_a_compiler_training_says_so_once_and_goes_on(monkeypatch, caplog):
+    monkeypatch.setattr(native.shutil, "which", lambda name: None)
+    native.kernels.cache_clear()
+    try:
+        with caplog.at_level(logging.WARNING):
+            model = tiny_model()
+            assert not is_fusable(model)
+            plain = next(fit(base_of(model), [job()], recipe()))
+            again = next(fit(base_of(model), [job()], recipe(fused=False)))
+        assert same_bits(plain.adapter, again.adapter)
+        assert [record.message for record in caplog.records if "C compiler" in record.message] == [
+            "no C compiler was found: adapters are trained with PyTorch's own operations, which is slower"
+        ]
+    finally:
+        native.kernels.cache_clear()
+
+
+def test_a_compiler_that_fails_is_one_sentence_with_its_reason(monkeypatch, caplog, tmp_path):
+    bad = tmp_path / "cc"
+    bad.write_text("#!/bin/sh\n[ $1 = --version ] && echo odd 1.0 && exit 0\necho 'cannot find crt1.o' >&2; exit 1\n")
+    bad.chmod(0o755)
+    monkeypatch.setattr(native.shutil, "which", lambda name: str(bad))
+    native.kernels.cache_clear()
+    try:
+        with caplog.at_level(logging.WARNING):
+            assert native.kernels() is None
+        assert "cannot find crt1.o" in caplog.text
+    finally:
+        native.kernels.cache_clear()
