@@ -67,11 +67,11 @@ def test_the_page_is_well_formed_and_asks_for_nothing(made: tuple[RunFolder, str
 
 
 def test_the_page_has_every_section_and_a_chart_with_words_for_each_option(made: tuple[RunFolder, str]) -> None:
-    for name in ("results", "recovery", "panel", "options", "trust", "mass", "provenance"):
+    for name in ("results", "recovery", "panel", "options", "trust", "placebos", "mass", "provenance"):
         assert f'<section id="{name}"' in made[1] or f'id="{name}" aria-labelledby' in made[1]
     assert made[1].count("data-chart=") == 4
     charts = re.findall(r"<svg([^>]*)>", made[1])
-    assert len(charts) == 16
+    assert len(charts) == 17
     for attributes in charts:
         assert 'aria-hidden="true"' in attributes or re.search(r'role="img" aria-label="[^"]{20,}"', attributes)
 

@@ -4,7 +4,7 @@ Takes the material of a report and an empty folder, gives files. Knows no statis
 
     index.html
     figures/   series-<item>.svg .pdf .png, lags-<item>, scatter-<item>, panel, recovery
-    tables/    findings, series, spread, lags, weeks, mass, trust, recovery, instrument; each as .csv and .parquet
+    tables/    findings, series, spread, lags, weeks, mass, trust, placebos, recovery, instrument; as .csv and .parquet
     methods.md  bibliography.bib
 """
 
@@ -23,6 +23,7 @@ from temporal_adapters.report import figures, methods, page
 from temporal_adapters.report.instrument import instrument_table
 from temporal_adapters.report.material import Material
 from temporal_adapters.report.option import Finding, OptionView, option_views
+from temporal_adapters.report.placebos import placebo_table
 from temporal_adapters.report.quality import mass_table, trust_table
 
 
@@ -49,6 +50,7 @@ def tables(material: Material, views: list[OptionView]) -> dict[str, pl.DataFram
         "weeks": material.weeks,
         "mass": mass_table(material.answers),
         "trust": trust_table(material),
+        "placebos": placebo_table(material),
         "recovery": _recovery(material),
         "instrument": instrument_table(material),
     }

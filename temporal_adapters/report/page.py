@@ -11,7 +11,7 @@ import hashlib
 from importlib import resources
 from typing import Any
 
-from temporal_adapters.report import cards, explorer, instrument, mixing, quality, results, sections
+from temporal_adapters.report import cards, explorer, instrument, mixing, placebos, quality, results, sections
 from temporal_adapters.report.markup import Markup, element, join, json_block
 from temporal_adapters.report.material import Material
 from temporal_adapters.report.option import OptionView
@@ -33,6 +33,7 @@ def render(material: Material, views: list[OptionView]) -> str:
         cards.options(material, views),
         explorer.explorer(material, views),
         quality.trust(material),
+        placebos.placebos(material),
         quality.mass(material),
         sections.votes(material),
         sections.provenance(material),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 STAGE = "validity"
-VERSION = 4
+VERSION = 5
 UNIFORM_DRAWS = 499
 """Null draws behind each placebo's p-values, whose distribution is shown."""
 
