@@ -25,15 +25,14 @@ if TYPE_CHECKING:
 
 
 def linked_survey(session: Session) -> list[pl.DataFrame]:
-    """Return the survey's series in the questionnaires' names; empty without a survey."""
+    """Return the survey's series in the questionnaires' names, and those of baselines; empty without a survey."""
     if session.study.survey is None:
         return []
     from temporal_adapters import validate
 
-    linked = validate.linked_survey(session.study)
-    for missing in linked.without_survey:
+    for missing in validate.linked_survey(session.study).without_survey:
         session.display.say(f"series: {missing} is not in the survey")
-    return [linked.series]
+    return validate.others(session.study)
 
 
 def series_stage(session: Session) -> None:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from temporal_adapters.config.base import Section
+from temporal_adapters.config.base import Operational, Section, StudyPath
 
 Alternate = Literal["prewhitened-spearman", "phase-randomisation", "adl-hc3", "effective-n-t", "block-bootstrap"]
 
@@ -44,6 +44,10 @@ class Correlate(Section):
     every_weeks: int = Field(1, ge=1, le=26)
     """Weeks between the survey's waves; lags stay in weeks, memory is then modelled from wave to wave."""
 
+    baselines: tuple[StudyPath, ...] = Operational(())
+    """Tidy CSV files (date, question, option, value) of other series, such as word counts, that the adapters' are
+    compared with; the file's name is theirs."""
+
     min_weeks: int = Field(12, ge=12)
     """Shared weeks below which a pair is refused."""
 
@@ -51,4 +55,7 @@ class Correlate(Section):
     def _has_each_lag_once(self) -> Self:
         if len(set(self.lags)) < len(self.lags):
             raise ValueError(f"lags {list(self.lags)} name a lag twice")
+        names = [path.stem for path in self.baselines]
+        if len(set(names)) < len(names):
+            raise ValueError(f"baselines: two files have the same name ({', '.join(names)}), which names their series")
         return self

@@ -23,7 +23,7 @@ from temporal_adapters.config import Study, scientific
 from temporal_adapters.errors import CorrelateError, SurveyError
 
 VERSION = 2
-_SHOWN_ONLY = ("shown_lags", "alternates", "confidence")
+_SHOWN_ONLY = ("shown_lags", "alternates", "confidence", "baselines")
 """Settings that decide nothing: they may change without being a deviation."""
 
 

@@ -172,7 +172,7 @@ def _view(
     series, spread, lag_rows = tables
     weeks = list(material.weeks["week"])
     adapters = _by_week(series.filter(pl.col("source") == ADAPTERS), weeks)
-    survey_rows = series.filter(pl.col("source") != ADAPTERS)
+    survey_rows = series.filter(pl.col("source") == (material.survey or ""))
     survey, errors = _by_week(survey_rows, weeks), _by_week(survey_rows, weeks, "se")
     lags = [Lag(**row) for row in lag_rows.drop("item", "option", "method").iter_rows(named=True)]
     ranges = {name: _by_week(spread, weeks, name) for name in ("seed_low", "seed_high", "wording_low", "wording_high")}

@@ -214,5 +214,6 @@ def _settings(material: Material) -> str:
     for name in ("panel", "survey"):
         if name in settings:
             settings[name]["paths"] = [PurePath(path).name for path in settings[name]["paths"]]
+    settings["correlate"]["baselines"] = [path.name for path in material.study.correlate.baselines]
     settings["model"]["base"] = material.base_name
     return json.dumps(settings, indent=2, ensure_ascii=False)

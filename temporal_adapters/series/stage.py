@@ -87,7 +87,12 @@ def _survey_digests(study: Study) -> dict[str, str]:
         paths = study.survey.files()
     except SurveyError:
         return {"survey": "missing"}
-    return {f"survey {place}: {path.name}": digest_file(path) for place, path in enumerate(paths, start=1)}
+    found = {f"survey {place}: {path.name}": digest_file(path) for place, path in enumerate(paths, start=1)}
+    for path in study.correlate.baselines:
+        if not path.is_file():
+            raise SeriesError(f"correlate.baselines names {path}, which is no file")
+        found[f"baseline {path.name}"] = digest_file(path)
+    return found
 
 
 def _links(study: Study) -> dict[str, str]:
@@ -121,7 +126,7 @@ def _write(study: Study, run: RunFolder, others: Sequence[pl.DataFrame], folder:
     for table in others:
         if tables.ADAPTERS in table["source"].to_list():
             name = tables.ADAPTERS
-            raise SeriesError(f"survey.source must not be {name!r}: that is the name of the adapters' own series")
+            raise SeriesError(f"survey.source must not be {name!r} (nor a baseline's file): the adapters are")
     series = pl.concat([pooled.series, *others])
     tables.check(series, tables.SERIES, "series.parquet").write_parquet(folder / "series.parquet")
     pooled.seeds.write_parquet(folder / "seeds.parquet")

@@ -4,8 +4,8 @@ Takes the section `simulate`, gives how many cleaned posts of every week hold a 
 no model.
 
 Posts of one user and week are Poisson and each tells a mood by itself, so the counts of the moods over any group of
-users are independent Poisson variables: drawing them is exact and needs no post. What is not in it: posts that the weeks
-stage drops for other reasons than being a repost, a copy or in another language.
+users are independent Poisson variables: drawing them is exact and needs no post. What is not in it: posts that the
+weeks stage drops for other reasons than being a repost, a copy or in another language.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from temporal_adapters.progress import Listener, silent
 from temporal_adapters.validate.stage import build, read
 from temporal_adapters.validate.table import lines
 from temporal_adapters.validate.variants import Variant, answer, variant
-from temporal_adapters.validate.world import linked_survey, make, require_world
+from temporal_adapters.validate.world import linked_survey, make, others, require_world
 
 if TYPE_CHECKING:
     from temporal_adapters.artifacts import RunFolder
@@ -24,6 +24,7 @@ __all__ = [
     "lines",
     "linked_survey",
     "make",
+    "others",
     "read",
     "require_world",
     "variant",

@@ -6,6 +6,7 @@ line, because every measurement of an instrument begins with a finished study.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temporal_adapters.artifacts import RunFolder
@@ -49,7 +50,25 @@ def make(study: Study, run: RunFolder, listener: Listener = silent) -> None:
         from_weeks.build(study, run, listener=listener)
     train.run(study, run, listener=listener)
     probe.run(study, run, listener=listener)
-    series.build(study, run, lambda: [linked_survey(study).series] if study.survey is not None else [])
+    series.build(study, run, lambda: others(study))
+
+
+def others(study: Study) -> list[pl.DataFrame]:
+    """Return the series that stand beside the adapters': the survey's and those of baselines; none without a survey."""
+    if study.survey is None:
+        return []
+    return [linked_survey(study).series, *(_baseline(study, path) for path in study.correlate.baselines)]
+
+
+def _baseline(study: Study, path: Path) -> pl.DataFrame:
+    """Return the series of one baseline file in the questionnaires' names; its weeks are the study's."""
+    from temporal_adapters import questionnaire, survey
+    from temporal_adapters.config.survey import Survey
+    from temporal_adapters.weeks.windows import wave_keys
+
+    settings = Survey(paths=(path,), source=path.stem, format="tidy", unit="mean")
+    found = survey.read(settings, study.weeks.first_weekday, wave_keys(study.weeks))
+    return survey.link(found, [questionnaire.load(name) for name in study.probe.questionnaires]).series
 
 
 def linked_survey(study: Study) -> Linked:
