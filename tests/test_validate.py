@@ -175,6 +175,16 @@ def test_the_truth_itself_is_recovered_and_its_survey_calibrates_it() -> None:
     assert found["n_weeks"] == 30
 
 
+def test_a_survey_with_few_waves_calibrates_nothing_and_one_every_other_week_does() -> None:
+    rng = np.random.default_rng(2013)
+    truth = frame(A=ar1(rng, 24))
+    waves = truth.select("week", "option", value=2 * pl.col("value"), se=pl.lit(0.01))
+    found = [measure(series_of(truth), known_weeks(truth_of(truth), waves.gather_every(n)))["mean"] for n in (2, 4)]
+    assert found[0]["coverage_survey"] == 1.0
+    assert found[1]["coverage_survey"] is None
+    assert found[1]["coverage"] == 1.0
+
+
 def test_a_change_over_a_gap_counts_nowhere_and_missing_weeks_are_left_out() -> None:
     rng = np.random.default_rng(2009)
     x, y = rng.normal(size=20), rng.normal(size=20)

@@ -13,7 +13,7 @@ import polars as pl
 
 from temporal_adapters.config.simulate import Simulate
 from temporal_adapters.errors import ValidityError
-from temporal_adapters.simulate.labelled import labelled_posts
+from temporal_adapters.simulate.labelled import posts_of
 from temporal_adapters.simulate.language import MOODS
 from temporal_adapters.simulate.recovery import count_moods
 
@@ -87,12 +87,5 @@ def labelled_of(world: Simulate, n_posts: int, seed: int) -> pl.DataFrame:
 
     Mentions, hashtags and URLs are left out, as cleaning leaves them out of the weekly corpora.
     """
-    return labelled_posts(
-        max(1, n_posts // len(MOODS)),
-        seed,
-        mood_share=world.mood_share,
-        negation_share=world.negation_share,
-        irony_share=world.irony_share,
-        synonym_steepness=world.synonym_steepness,
-        decorations=False,
-    )
+    plain = {"seed": seed, "mention_share": 0.0, "hashtag_share": 0.0, "url_share": 0.0}
+    return posts_of(world.model_copy(update=plain), max(1, n_posts // len(MOODS)))

@@ -9,7 +9,7 @@ Takes a SERIES table of one item and a table of the truth, gives figures per opt
 | `lag`, `lag_error` | lag in weeks of the highest cross-correlation with the truth (0 is right), and its distance |
 | `rmse` | error of the levels after a calibration that did not see the week, percentage points |
 | `coverage` | share of weeks whose true value lies in the calibrated interval |
-| `rmse_survey`, `coverage_survey` | the same after calibration by the survey, against what the survey estimates |
+| `rmse_survey`, `coverage_survey` | the same after calibration by the survey, against what it estimates; null without |
 | `coverage_naive` | the same with the series' own standard error (seeds and wordings only) as the only error |
 | `rank_options` | Spearman over options within a week, mean over weeks: does it know which mood is more frequent? |
 
@@ -28,11 +28,14 @@ from scipy import stats
 
 from temporal_adapters.errors import ValidityError
 from temporal_adapters.significance.autoregression import Array
-from temporal_adapters.validate.calibration import Calibrated, leave_blocks_out
+from temporal_adapters.validate.calibration import MIN_WEEKS, Calibrated, leave_blocks_out
 
 CORRELATIONS = ("r", "r_changes", "spearman", "kendall")
 FIGURES = (*CORRELATIONS, "lag_error", "rmse", "coverage", "rmse_survey", "coverage_survey", "coverage_naive")
 """Figures per option, in order; `mean` and `spread` of each are over options."""
+
+_ROUNDING = 1e-9
+"""Difference of two shares that is none."""
 
 
 @dataclass(frozen=True)
@@ -139,16 +142,21 @@ def _levels(rows: pl.DataFrame, weeks: Array, x: Array, y: Array, rules: Rules) 
     by_truth = leave_blocks_out(weeks, x, y, 0.0, rules.block_weeks, rules.confidence)
     found: dict[str, Any] = {"rmse": _rmse(by_truth, y), "coverage": _coverage(by_truth, y)}
     found["coverage_naive"] = _naive(by_truth, se, y, rules.confidence)
-    fielded = rows.drop_nulls(["survey", "survey_se"])
-    if fielded.is_empty():
+    by_survey = _by_survey(rows, weeks, x, rules)
+    if by_survey is None:
         return found | {"rmse_survey": None, "coverage_survey": None}
-    at = np.isin(rows["week"].to_numpy(), fielded["week"].to_numpy())
-    noise = float((fielded["survey_se"].to_numpy() ** 2).mean())
-    by_survey = leave_blocks_out(
-        weeks[at], x[at], fielded["survey"].to_numpy(), noise, rules.block_weeks, rules.confidence
-    )
-    aim = fielded["survey_truth"].to_numpy()
+    aim = rows.drop_nulls(["survey", "survey_se"])["survey_truth"].to_numpy()
     return found | {"rmse_survey": _rmse(by_survey, aim), "coverage_survey": _coverage(by_survey, aim)}
+
+
+def _by_survey(rows: pl.DataFrame, weeks: Array, x: Array, rules: Rules) -> Calibrated | None:
+    """Return the levels calibrated by the survey in the weeks with a wave; None without a survey or with few waves."""
+    fielded = rows.drop_nulls(["survey", "survey_se"])
+    at = np.isin(rows["week"].to_numpy(), fielded["week"].to_numpy())
+    if at.sum() < MIN_WEEKS + rules.block_weeks:
+        return None
+    noise = float((fielded["survey_se"].to_numpy() ** 2).mean())
+    return leave_blocks_out(weeks[at], x[at], fielded["survey"].to_numpy(), noise, rules.block_weeks, rules.confidence)
 
 
 def _rmse(found: Calibrated, truth: Array) -> float:
@@ -156,7 +164,8 @@ def _rmse(found: Calibrated, truth: Array) -> float:
 
 
 def _coverage(found: Calibrated, truth: Array) -> float:
-    return _rounded(float(((found.low <= truth) & (truth <= found.high)).mean()))
+    # A series that is the truth has intervals of width 0: what rounding leaves must not count against it.
+    return _rounded(float(((found.low - _ROUNDING <= truth) & (truth <= found.high + _ROUNDING)).mean()))
 
 
 def _naive(found: Calibrated, se: Array, truth: Array, confidence: float) -> float | None:

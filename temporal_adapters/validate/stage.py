@@ -26,6 +26,8 @@ from temporal_adapters.config import scientific
 from temporal_adapters.config.validate import PUBLISHED_RATE
 from temporal_adapters.errors import ValidityError
 from temporal_adapters.progress import Listener, silent
+from temporal_adapters.simulate import labelled
+from temporal_adapters.simulate.labelled import KNOBS
 from temporal_adapters.simulate.survey import QUESTION
 from temporal_adapters.simulate.write import TRUTH
 from temporal_adapters.validate.published import published
@@ -90,8 +92,8 @@ def expected(study: Study, run: RunFolder, variants: list[Variant]) -> Expected:
     config: dict[str, Any] = {"validation": scientific(study.validation), "survey": study.survey is not None}
     config["words"] = {name: list(words) for name, words in own_words(study).items()}
     if study.simulate is not None:
-        knobs = ("mood_share", "negation_share", "irony_share")
-        config["language"] = {name: value for name, value in scientific(study.simulate).items() if name in knobs}
+        config["labelled"] = {name: value for name, value in scientific(study.simulate).items() if name in KNOBS}
+        config["labelled"]["version"] = labelled.VERSION
     inputs = {"truth": digest_file(run.world / TRUTH), "series": digest_file(run.series / "series.parquet")}
     inputs |= {corpus.path.name: corpus.sha256 for corpus in read_corpora(run)}
     for one in variants:
