@@ -1,7 +1,8 @@
 -- One post per id, per user's text, and a bounded number per user: what is left of each week, and what is not and why.
 --
 -- Takes    `staged` (row BIGINT: unique, post_id, user_id, created_us, text, lang, is_repost, is_reply, platform, week INTEGER);
---          `excluded` (user_id, reason): accounts left out of the whole study; the parameters below.
+--          `excluded` (user_id, reason): accounts left out of the whole study; `dates` (post_id, created_us): the date that
+--          counts, for ids that occur with several (weeks_dates.sql); the parameters below.
 -- Grain    one row per staged row.
 -- Columns  those of `staged`, and dropped: 'repeated_id', the account's reason, 'duplicate', 'over_cap', or null
 -- Order    by week, created_us, post_id
@@ -12,20 +13,25 @@
 -- $seed         of the sample that the cap keeps, as text
 --
 -- Of several rows with one id the longest text stays (the others are cut), ties broken by every other column, so that
--- the order of files cannot matter. The cap samples by md5(seed, id): an engine's own hash() differs between versions.
-WITH identified AS (
+-- the order of files cannot matter; it stays in its own week only. The cap samples by md5(seed, id): an engine's own hash() differs between versions.
+WITH dated AS (
+    SELECT staged.*, coalesce(dates.created_us <> staged.created_us, false) AS misdated
+    FROM staged
+    LEFT JOIN dates ON dates.post_id = staged.post_id
+),
+identified AS (
     SELECT
         *,
         row_number() OVER (
             PARTITION BY week, post_id
-            ORDER BY length(text) DESC, text, created_us, user_id, coalesce(lang, ''), is_repost, is_reply, platform
+            ORDER BY misdated, length(text) DESC, text, created_us, user_id, coalesce(lang, ''), is_repost, is_reply, platform
         ) AS copy
-    FROM staged
+    FROM dated
 ),
 judged AS (
     SELECT
         identified.*,
-        CASE WHEN copy > 1 THEN 'repeated_id' ELSE excluded.reason END AS reason
+        CASE WHEN copy > 1 OR misdated THEN 'repeated_id' ELSE excluded.reason END AS reason
     FROM identified
     LEFT JOIN excluded ON excluded.user_id = identified.user_id
 ),

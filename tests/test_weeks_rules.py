@@ -137,6 +137,58 @@ def test_accounts_are_judged_over_the_whole_study(tmp_path: Path) -> None:
     assert facts["n_users"] == 1
 
 
+def test_an_id_with_several_dates_is_one_post_in_the_week_of_its_longest_text(tmp_path: Path) -> None:
+    first, second = {"created_at": at(LATER)}, {"created_at": at(LATER + timedelta(days=14))}
+    cut, whole = tweet(1, text="cut…", **first), tweet(1, text="the whole text", **second)
+    same = [tweet(2, text="always the same", **date) for date in (second, first)]
+    raw = write_lines(tmp_path / "a.jsonl", cut, *same, tweet(3, **first))
+    other = write_lines(tmp_path / "b.jsonl", whole, tweet(4, **second))
+    facts = build(tmp_path, other, raw, panel={"pseudonyms": False}).facts
+    assert facts["dropped"] == {"repeated_id": 2}
+    assert [(week["label"], week["n_posts"]) for week in facts["weeks"]] == [("2023-W14", 2), ("2023-W16", 2)]
+    kept = posts(tmp_path).filter(pl.col("post_id") == tweet(1)["id_str"])
+    assert kept.select("text", "created_at").rows() == [("the whole text", LATER + timedelta(days=14))]
+
+
+def test_many_passes_over_the_ids_find_what_one_finds_and_windows_that_overlap_are_no_second_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [tweet(n % 20, created_at=at(datetime(2023, 4, 1 + n % 23, 12, tzinfo=UTC))) for n in range(60)]
+    raw = write_lines(tmp_path / "a.jsonl", *days)
+    for name, settings in {
+        "calendar": {},
+        "windows": {"waves": ["2023-04-14", "2023-04-20"], "window_days": 10},
+    }.items():
+        found = []
+        for flush_bytes in (1_000_000, 64):
+            monkeypatch.setattr("temporal_adapters.weeks.identity.flush_bytes", lambda limit, n=flush_bytes: n)
+            folder = tmp_path / f"{name}-{flush_bytes}"
+            folder.mkdir()
+            facts = build(folder, raw, **settings).facts
+            ids = posts(folder).group_by("post_id").agg(pl.col("created_at").n_unique())
+            assert ids["created_at"].to_list() == [1] * ids.height
+            found.append([(week["label"], week["n_posts"]) for week in facts["weeks"]])
+        assert found[0] == found[1]
+        # Windows from 4 to 13 and from 10 to 19 April share four days.
+        if name == "windows":
+            assert facts["n_copies"] > 0
+            assert sum(n for _, n in found[0]) > ids.height
+
+
+def test_an_account_is_as_active_as_it_has_ids_not_lines(tmp_path: Path) -> None:
+    def by(user: str, number: int, **fields: Any) -> dict[str, Any]:
+        return tweet(number, user={"id_str": user}, created_at=at(LATER + timedelta(minutes=number)), **fields)
+
+    crawled_often = [by("1", 1, text="seen again and again") for _ in range(30)]
+    repeats_itself = [by("2", 100 + n, text="buy now") for n in range(30)]
+    raw = write_lines(tmp_path / "a.jsonl", *crawled_often, *repeats_itself, by("3", 300), by("3", 301))
+    facts = build(tmp_path, raw, automated={"max_posts_per_day": 10}).facts
+    assert facts["dropped"] == {"automated_account": 30, "repeated_id": 29}
+    (tmp_path / "least").mkdir()
+    facts = build(tmp_path / "least", raw, min_user_posts=2).facts
+    assert facts["dropped"] == {"duplicate": 29, "inactive_user": 1, "repeated_id": 29}
+
+
 @pytest.mark.heavy
 def test_near_duplicates_across_users_keep_the_earliest(tmp_path: Path) -> None:
     pytest.importorskip("rensa")

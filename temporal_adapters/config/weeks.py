@@ -41,7 +41,8 @@ class Automated(Section):
     """Which accounts and posts count as automated; without any of these settings none does."""
 
     max_posts_per_day: float | None = Field(None, gt=0)
-    """Mean posts per active day (days in UTC) above which an account is left out."""
+    """Mean posts per active day (days in UTC) above which an account is left out; an id counts once, equal texts under
+    different ids count each."""
 
     max_repost_share: float | None = Field(None, ge=0, le=1)
     """Share of reposts (0-1) above which an account is left out."""
@@ -115,7 +116,8 @@ class Weeks(Section):
     post of the same week, whoever wrote it."""
 
     min_user_posts: int = Field(1, ge=1)
-    """Posts of a user over the whole study, after the rules for single posts, below which all of them are dropped."""
+    """Posts of a user over the whole study, after the rules for single posts, below which all of them are dropped; an id
+    counts once, equal texts under different ids count each."""
 
     automated: Automated = Automated()
     """Rules for automated accounts."""

@@ -224,7 +224,8 @@ class _Weeks:
         excluded = self._session.createDataFrame([], "user_id string, reason string")
         if judges_accounts(weeks):
             excluded = self._run("weeks_accounts", account_parameters(weeks), staged=staged)
-        return self._run("weeks_reduce", reduce_parameters(weeks), staged=staged, excluded=excluded)
+        dates = self._run("weeks_dates", {}, staged=staged)
+        return self._run("weeks_reduce", reduce_parameters(weeks), staged=staged, excluded=excluded, dates=dates)
 
     def _written(self, judged: Any, folder: Path) -> list[dict[str, Any]]:
         lost: dict[int, dict[str, int]] = {}

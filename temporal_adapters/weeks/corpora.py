@@ -23,8 +23,9 @@ from temporal_adapters.dates import parse_week, week_label
 from temporal_adapters.errors import ArtifactError, WeeksError
 from temporal_adapters.progress import Listener, Tick
 from temporal_adapters.weeks.accounts import excluded_accounts
+from temporal_adapters.weeks.identity import dates_that_count
 from temporal_adapters.weeks.memory import duckdb_limit, n_weeks
-from temporal_adapters.weeks.reduce import read_users, reduce_week, write_corpus
+from temporal_adapters.weeks.reduce import Whole, read_users, reduce_week, write_corpus
 from temporal_adapters.weeks.split import SplitSettings
 from temporal_adapters.weeks.staged import Counts, Staged
 from temporal_adapters.weeks.windows import Window, calendar_window
@@ -80,13 +81,14 @@ def write_corpora(
     users = _Users()
     with panel.connect(settings.threads, duckdb_limit(settings.memory_limit)) as connection:
         excluded = excluded_accounts(staged, settings.weeks, connection)
-        weeks = list(_weeks(staged, excluded, settings, run, version))
+        study = Whole(excluded, dates_that_count(staged, settings, connection))
+        weeks = list(_weeks(staged, study, settings, run, version))
 
         def finish(week: _Week) -> tuple[dict[str, Any], pa.Array]:
             entry = _linked(week, run, folder)
             if entry is not None:
                 return entry, read_users(folder / f"{week.window.label}.parquet")
-            return _made(week, staged, excluded, settings, connection.cursor(), folder)
+            return _made(week, staged, study, settings, connection.cursor(), folder)
 
         n_threads = n_weeks(settings.memory_limit, settings.threads, staged)
         for entry, its_users in _in_threads(finish, weeks, n_threads):
@@ -97,11 +99,13 @@ def write_corpora(
 
 
 def _weeks(
-    staged: Sequence[Staged], excluded: pa.Table, settings: SplitSettings, run: RunFolder, version: int
+    staged: Sequence[Staged], study: Whole, settings: SplitSettings, run: RunFolder, version: int
 ) -> Iterator[_Week]:
     before = _entries_before(run)
     rules = {name: getattr(settings.weeks, name) for name in STAGE_B}
-    rules["accounts"] = digest_json(excluded.to_pylist())
+    rules["accounts"] = digest_json(study.excluded.to_pylist())
+    if study.dates.num_rows:
+        rules["dates"] = digest_json(study.dates.to_pylist())
     for number in sorted({week for file in staged for week in file.weeks}):
         sources = sorted(file.path.name for file in staged if number in file.weeks)
         key = digest_json({"version": version, "week": number, "rules": rules, "sources": sources})
@@ -151,12 +155,12 @@ def entry_of(window: Window, n_posts: int, n_users: int, dropped: Mapping[str, i
 def _made(
     week: _Week,
     staged: Sequence[Staged],
-    excluded: pa.Table,
+    study: Whole,
     settings: SplitSettings,
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
 ) -> tuple[dict[str, Any], pa.Array]:
-    corpus, reduced = reduce_week(week.number, staged, excluded, settings.weeks, connection)
+    corpus, reduced = reduce_week(week.number, staged, study, settings.weeks, connection)
     if reduced.n_posts < settings.weeks.min_posts:
         entry = entry_of(week.window, 0, 0, {**reduced.dropped, "thin_week": reduced.n_posts})
         return {**entry, "key": week.key}, reduced.users.slice(0, 0)

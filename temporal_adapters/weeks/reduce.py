@@ -21,8 +21,9 @@ import pyarrow.parquet
 
 from temporal_adapters import resources
 from temporal_adapters.config.weeks import Weeks
+from temporal_adapters.weeks.identity import staged_week
 from temporal_adapters.weeks.near import near_duplicates
-from temporal_adapters.weeks.staged import STAGED, Staged, writing
+from temporal_adapters.weeks.staged import Staged, writing
 
 CORPUS = pa.schema(
     [
@@ -40,6 +41,22 @@ CORPUS = pa.schema(
 
 ROW_GROUP = 1 << 20
 """Posts per row group of a corpus."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What only all weeks together tell.
+
+    Attributes
+    ----------
+    excluded
+        Accounts to leave out: `user_id`, `reason`.
+    dates
+        The date that counts for ids that have several: `post_id`, `created_us`.
+    """
+
+    excluded: pa.Table
+    dates: pa.Table
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,7 @@ class Reduced:
 
 
 def reduce_week(
-    week: int, staged: Sequence[Staged], excluded: pa.Table, settings: Weeks, connection: duckdb.DuckDBPyConnection
+    week: int, staged: Sequence[Staged], study: Whole, settings: Weeks, connection: duckdb.DuckDBPyConnection
 ) -> tuple[pa.Table, Reduced]:
     """Return the corpus of one week and what was dropped from it.
 
@@ -73,8 +90,8 @@ def reduce_week(
         See `Window.number`.
     staged
         The staged files.
-    excluded
-        Accounts to leave out: `user_id`, `reason`.
+    study
+        What only all weeks together tell.
     settings
         The study's `weeks`.
     connection
@@ -87,11 +104,11 @@ def reduce_week(
     reduced
         Counts.
     """
-    posts = _staged_week(week, staged)
+    posts = staged_week(week, staged)
     wanted, counts = np.ones(posts.height, bool), {}
-    rows = np.flatnonzero(_touchable(posts, excluded, settings))
+    rows = np.flatnonzero(_touchable(posts, study, settings))
     if len(rows):
-        judged = _judge(posts, rows, week, excluded, settings, connection)
+        judged = _judge(posts, rows, week, study, settings, connection)
         gone = judged.filter(pc.is_valid(judged["dropped"]))
         wanted[gone["row"].to_numpy()] = False
         counts = {entry["values"]: entry["counts"] for entry in gone["dropped"].value_counts().to_pylist()}
@@ -99,12 +116,6 @@ def reduce_week(
     counts = {**counts, "near_duplicate": n_near} if n_near else counts
     users = corpus["user_id"].unique()
     return corpus, Reduced(corpus.num_rows, len(users), counts, users)
-
-
-def _staged_week(week: int, staged: Sequence[Staged]) -> pl.DataFrame:
-    """Return the staged rows of one week; their texts and ids stay where they are, in the mapped files."""
-    batches = [batch for file in staged for batch in file.read(week)]
-    return pl.DataFrame(pl.from_arrow(pa.Table.from_batches(batches, STAGED), rechunk=False))
 
 
 def ordered_corpus(posts: pl.DataFrame, settings: Weeks) -> tuple[pa.Table, int]:
@@ -137,7 +148,7 @@ def _judge(
     posts: pl.DataFrame,
     rows: npt.NDArray[np.int64],
     week: int,
-    excluded: pa.Table,
+    study: Whole,
     settings: Weeks,
     connection: duckdb.DuckDBPyConnection,
 ) -> pa.Table:
@@ -145,17 +156,18 @@ def _judge(
     some = _as_arrow(posts[rows])
     some = some.append_column("row", pa.array(rows.astype(np.int64)))
     connection.register("staged", some.append_column("week", pa.array(np.full(len(rows), week, np.int32))))
-    connection.register("excluded", excluded)
+    connection.register("excluded", study.excluded)
+    connection.register("dates", study.dates)
     try:
         query = resources.text("queries", "weeks_reduce")
         return connection.sql(query, params=reduce_parameters(settings)).to_arrow_table().select(["row", "dropped"])
     finally:
-        connection.unregister("staged")
-        connection.unregister("excluded")
+        for name in ("staged", "excluded", "dates"):
+            connection.unregister(name)
 
 
-def _touchable(posts: pl.DataFrame, excluded: pa.Table, settings: Weeks) -> npt.NDArray[np.bool_]:
-    """Return, per row, whether it may share an id, or a user and text, with another, or its user stands out.
+def _touchable(posts: pl.DataFrame, study: Whole, settings: Weeks) -> npt.NDArray[np.bool_]:
+    """Return, per row, whether it may share an id, or a user and text, with another, or its user or id stands out.
 
     Equal hashes only select rows for the query, so neither a collision nor another version's hash can change a result.
     """
@@ -166,8 +178,9 @@ def _touchable(posts: pl.DataFrame, excluded: pa.Table, settings: Weeks) -> npt.
     if settings.cap_per_user:
         n_by_user = pl.select(user.alias("user")).select(pl.len().over("user")).to_series()
         found |= n_by_user > settings.cap_per_user
-    if excluded.num_rows:
-        found |= posts["user_id"].is_in(pl.Series(excluded["user_id"]).implode())
+    for name, known in (("user_id", study.excluded), ("post_id", study.dates)):
+        if known.num_rows:
+            found |= posts[name].is_in(pl.Series(known[name]).implode())
     return found.to_numpy()
 
 

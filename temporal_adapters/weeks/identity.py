@@ -1,0 +1,87 @@
+"""One id is one post, also where raw files give it several dates.
+
+Takes the staged files, gives the date that counts for every id that has more than one. Knows the query, not its rule.
+
+Ids are compared by a hash of eight bytes, and only rows whose hash occurs with two dates go into the query: grouping
+the ids of a whole panel would not fit into the memory that the limit allows. Equal hashes of different ids only send a
+few rows too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import pairwise
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from temporal_adapters import resources
+from temporal_adapters.weeks.memory import flush_bytes
+from temporal_adapters.weeks.split import SplitSettings
+from temporal_adapters.weeks.staged import STAGED, Staged
+from temporal_adapters.weeks.windows import microseconds
+
+ONE_DATE_EACH = pa.table({"post_id": pa.array([], pa.string()), "created_us": pa.array([], pa.int64())})
+
+_EARLIEST = -(2**63)
+
+
+def dates_that_count(
+    staged: Sequence[Staged], settings: SplitSettings, connection: duckdb.DuckDBPyConnection
+) -> pa.Table:
+    """Return `post_id` and `created_us` of the ids that occur with different dates.
+
+    Memory is bounded: hashes are compared in as many passes over the ids as `memory_limit` asks for.
+    """
+    weeks, begins = sorted({week for file in staged for week in file.weeks}), _begins(settings)
+    n_passes = 1 + 8 * sum(sum(file.rows.values()) for file in staged) // flush_bytes(settings.memory_limit)
+    several = np.unique(np.concatenate([_in_several(weeks, staged, begins, n_passes, at) for at in range(n_passes)]))
+    if not len(several):
+        return ONE_DATE_EACH
+    found = [posts.filter(pl.Series(np.isin(_hashes(posts), several))) for posts in _each(weeks, staged)]
+    connection.register("staged", pl.concat(found).to_arrow())
+    try:
+        return connection.sql(resources.text("queries", "weeks_dates")).to_arrow_table().cast(ONE_DATE_EACH.schema)
+    finally:
+        connection.unregister("staged")
+
+
+def _begins(settings: SplitSettings) -> dict[int, int]:
+    """Return window -> the moment from which its posts are in no earlier window; overlapping windows share the rest."""
+    zone, day = settings.weeks.timezone, timedelta(days=1)
+    return {later.number: microseconds(earlier.end + day, zone) for earlier, later in pairwise(settings.waves)}
+
+
+def _in_several(
+    weeks: Sequence[int], staged: Sequence[Staged], begins: Mapping[int, int], n_passes: int, at: int
+) -> npt.NDArray[np.uint64]:
+    """Return the hashes that occur with more than one date, of those that leave the remainder `at`."""
+    pieces = []
+    for week, posts in zip(weeks, _each(weeks, staged, ["post_id", "created_us"]), strict=True):
+        own = posts.lazy().select(pl.col("post_id").hash(), "created_us")
+        own = own.filter(pl.col("created_us") >= begins.get(week, _EARLIEST), pl.col("post_id") % n_passes == at)
+        pieces.append(own.unique().collect()["post_id"].to_numpy())
+    everywhere = np.concatenate(pieces) if pieces else np.empty(0, np.uint64)
+    pieces.clear()
+    everywhere.sort()
+    return everywhere[1:][everywhere[1:] == everywhere[:-1]]
+
+
+def _each(
+    weeks: Sequence[int], staged: Sequence[Staged], columns: Sequence[str] | None = None
+) -> Iterator[pl.DataFrame]:
+    return (staged_week(week, staged, columns) for week in weeks)
+
+
+def staged_week(week: int, staged: Sequence[Staged], columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Return the staged rows of one week; their texts and ids stay where they are, in the mapped files."""
+    table = pa.Table.from_batches([batch for file in staged for batch in file.read(week)], STAGED)
+    return pl.DataFrame(pl.from_arrow(table if columns is None else table.select(columns), rechunk=False))
+
+
+def _hashes(posts: pl.DataFrame) -> npt.NDArray[np.uint64]:
+    return posts["post_id"].hash().to_numpy()
