@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
@@ -53,6 +53,7 @@ def test_the_interval_of_the_slope_covers_as_often_as_it_says() -> None:
     assert abs(np.mean(covered) - 0.95) < 3 * (0.95 * 0.05 / 400) ** 0.5
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=12), st.sampled_from([1, -1]))
 def test_the_isotonic_violation_is_that_of_scikit_learns_regression(values: list[float], direction: int) -> None:
     y = np.array(values)
