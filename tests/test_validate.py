@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import date, timedelta
 from pathlib import Path
@@ -417,6 +419,30 @@ def test_what_is_complete_is_not_made_again_and_what_is_missing_is(world: Path) 
     assert len(after) == len(before) + 1
     assert all(after[path] == at for path, at in before.items())
     assert (run.validate / "recovery" / "validate.json").read_bytes() == result
+
+
+@pytest.mark.slow
+def test_a_validation_killed_within_a_variant_ends_with_the_result_of_an_undisturbed_one(world: Path) -> None:
+    _, run = opened(world)
+    undisturbed = (run.validate / "recovery" / "validate.json").read_bytes()
+    shutil.rmtree(run.validate)
+    words = ["validate", "--study", "demo", *(word for one in settings(world) for word in ("--set", one))]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "temporal_adapters.cli", *words],
+        cwd=world,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    adapters, deadline = run.validate / "published-5e-06" / "adapters", time.monotonic() + 180
+    while process.poll() is None and time.monotonic() < deadline and not list(adapters.glob("*/seed-42")):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (run.validate / "recovery").exists()
+    code, _, err = validated(world)
+    assert code == 0, err
+    assert (run.validate / "recovery" / "validate.json").read_bytes() == undisturbed
+    assert not list(run.validate.rglob("*.partial-*"))
 
 
 def test_other_settings_make_the_result_stale_and_references_can_be_left_out(world: Path) -> None:
