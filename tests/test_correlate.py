@@ -433,6 +433,18 @@ def test_series_that_did_not_exist_when_planning_are_pinned_by_the_first_analysi
         correlate.run(study, run)
 
 
+def test_posts_that_change_after_the_plan_are_a_deviation(tmp_path: Path) -> None:
+    study, run = study_with_series(tmp_path)
+    correlate.freeze(study, run)
+    for text in ("the posts", "other posts"):
+        with publish(run.weeks, stage="weeks", key=text, version=1, config={}, inputs={}) as work:
+            pl.DataFrame({"text": [text]}).write_parquet(work.folder / "2023-W14.parquet")
+        if text == "the posts":
+            correlate.run(study, run)
+    with pytest.raises(CorrelateError, match="posts of the weeks"):
+        correlate.run(study, run)
+
+
 def test_a_changed_questionnaire_is_a_deviation(tmp_path: Path) -> None:
     asked = "questionnaire: q\nitems:\n- item: mood\n  type: select_one\n  options: [a, Sad]\n"
     asked += "  wordings: [{wording: w, text: 'How are you?'}]\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -406,3 +408,32 @@ def test_a_full_disk_is_one_sentence_and_nothing_looks_finished(
     assert not (tmp_path / "run" / "weeks").exists()
     assert not list((tmp_path / "run").rglob("*partial*"))
     assert build(tmp_path, raw).facts["n_posts"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("megabytes", [1, 4])
+def test_a_small_disk_that_fills_up_is_one_sentence_and_more_space_finishes_the_work(
+    tmp_path: Path, megabytes: int
+) -> None:
+    disk = tmp_path / "run"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    try:
+        words = ("".join(random.Random(n).choices("abcdefghij ", k=200)) for n in range(12_000))
+        raw = write_lines(tmp_path / "a.jsonl", *[tweet(n, text=text) for n, text in enumerate(words)])
+        # One megabyte is too little for the staged file (3.3 MB), four for it and the week.
+        with pytest.raises(
+            WeeksError, match=r"cannot be written \(No space left on device\): free some space"
+        ) as caught:
+            build(tmp_path, raw)
+        assert "\n" not in str(caught.value)
+        assert not (disk / "weeks").exists()
+        assert not list(disk.rglob("*partial*"))
+        subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
+        assert build(tmp_path, raw).facts["n_posts"] == 12_000
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from temporal_adapters import questionnaire
-from temporal_adapters.artifacts import RunFolder, digest_file, digest_json
+from temporal_adapters.artifacts import RunFolder, digest_file, digest_json, read_manifest
 from temporal_adapters.config import Study, scientific
 from temporal_adapters.errors import CorrelateError, SurveyError
 
@@ -75,11 +75,14 @@ def _plain(value: Any) -> Any:
 
 
 def data_hashes(study: Study, run: RunFolder) -> dict[str, str]:
-    """Return survey files and sources -> digest of their content; only of what there is."""
+    """Return survey files, weekly corpora and sources of series -> digest of their content; only of what there is."""
     found = {}
     if study.survey is not None:
         with contextlib.suppress(SurveyError):  # a survey may be fetched after the plan: then it is pinned later
             found = {f"survey file {path.name}": digest_file(path) for path in study.survey.files()}
+    weeks = read_manifest(run.weeks)
+    if weeks is not None:
+        found["posts of the weeks"] = digest_json({name: entry["sha256"] for name, entry in weeks.outputs.items()})
     path = run.series / "series.parquet"
     if not path.is_file():
         return found

@@ -43,7 +43,7 @@ def work(
     ScaleError
         If Ray is missing, the cluster lacks what is asked for, or a batch loses worker after worker.
     """
-    with _connected(engine) as ray:
+    with connected(engine) as ray:
         slots, options = _slots(ray, study, engine)
         count = min(engine.workers or slots, len(todo))
         items = {item.name: item for item in todo}
@@ -66,7 +66,7 @@ def ask(study: Study, run: RunFolder, models: Sequence[str], engine: Engine, lis
     ScaleError
         As `work`.
     """
-    with _connected(engine) as ray:
+    with connected(engine) as ray:
         slots, options = _slots(ray, study, engine)
         count = min(engine.workers or slots, len(models))
         size = -(-len(models) // (2 * count))  # two shares each: a lost worker loses half of its own
@@ -76,7 +76,14 @@ def ask(study: Study, run: RunFolder, models: Sequence[str], engine: Engine, lis
 
 
 @contextlib.contextmanager
-def _connected(engine: Engine) -> Iterator[Any]:
+def connected(engine: Engine) -> Iterator[Any]:
+    """Give the module `ray`, connected to the engine's cluster; disconnect at the end what was connected here.
+
+    Raises
+    ------
+    ScaleError
+        If Ray is missing or the cluster cannot be reached.
+    """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray

@@ -14,7 +14,7 @@ from temporal_adapters.artifacts import Manifest, RunFolder
 from temporal_adapters.config import Study
 from temporal_adapters.errors import TemporalAdaptersError
 from temporal_adapters.progress import Listener, silent
-from temporal_adapters.scale.ray_cluster import _connected
+from temporal_adapters.scale.ray_cluster import connected
 from temporal_adapters.scale.settings import Engine
 from temporal_adapters.weeks import build
 from temporal_adapters.weeks.split import SplitSettings, split_file
@@ -32,7 +32,7 @@ def build_weeks(study: Study, run: RunFolder, *, engine: Engine, listener: Liste
     PanelError, WeeksError
         As `weeks.build`.
     """
-    with _connected(engine) as ray:
+    with connected(engine) as ray:
 
         def spread(
             jobs: Sequence[Job], settings: SplitSettings, workers: int, on_bytes: Callable[[Path, int], None]

@@ -116,8 +116,9 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise WeeksError(
-            f"{path}: cannot be written ({error.strerror or error}): free some space or use another folder (--runs)"
+            f"{path}: cannot be written ({reason}): free some space or use another folder (--runs)"
         ) from None
 
 
