@@ -64,6 +64,36 @@ def test_slurm_tasks_make_the_files_of_one_process_although_one_is_killed(cluste
 
 
 @pytest.mark.heavy
+def test_answers_from_slurm_tasks_are_those_of_one_process(cluster, tmp_path, base_folder):
+    import polars as pl
+    from polars.testing import assert_frame_equal
+
+    from temporal_adapters import scale
+
+    found = []
+    for name, engine in (("alone", Engine()), ("array", Engine("slurm", 2, options=(("gres", "gpu:1"),)))):
+        (tmp_path / name).mkdir()
+        study, run = open_study(tmp_path / name, base_folder)
+        train.run(on_cpu(study), run)
+        ticks = []
+        assert scale.probe(on_cpu(study), run, engine=engine, listener=ticks.append).facts["n_models"] == 7
+        found.append(pl.read_parquet(run.answers / "answers.parquet"))
+    assert_frame_equal(*found)
+    assert ticks[-1].done == ticks[-1].total == 7
+    assert list((run.root / "slurm").glob("*_result.pkl"))
+
+
+def test_models_that_slurm_tasks_leave_unasked_are_asked_again_and_then_named(tmp_path, base_folder, monkeypatch):
+    study, run = open_study(tmp_path, base_folder, steps=1)
+    study = on_cpu(study)
+    train.run(study, run, weeks=["2023-W14"])
+    submitted = pretend(tmp_path, monkeypatch, "*) ;;")
+    with pytest.raises(ScaleError, match=r"ended 3 times with 2 models not asked \(first base"):
+        engine_slurm.ask(study, run, ["base", "2023-W14/seed-1"], Engine("slurm", 2), lambda tick: None)
+    assert len(submitted) == 3
+
+
+@pytest.mark.heavy
 def test_a_partition_that_is_not_there_is_one_sentence(cluster, tmp_path, base_folder):
     study, run = open_study(tmp_path, base_folder)
     with pytest.raises(ScaleError, match="SLURM refused the job"):

@@ -170,6 +170,20 @@ def test_items_claimed_by_somebody_alive_are_left_to_them(tmp_path, base_folder)
     assert len(train.run(study, run, weeks=["2023-W14"])) == 2
 
 
+def test_the_line_stops_at_adapters_that_another_process_has_in_work(tmp_path, base_folder):
+    from temporal_adapters.cli.session import open_session
+    from temporal_adapters.cli.train import stage
+
+    _, run = open_study(tmp_path, base_folder, steps=1)
+    claim = Claim.take(run.adapter("2023-W15", 2).with_name("seed-2.claim"))
+    session = open_session(str(tmp_path / "study.yaml"), tmp_path / "runs", ["series.allow_missing=true"], True)
+    with pytest.raises(TrainError, match=r"1 adapters are in work in another process \(first 2023-W15/seed-2"):
+        stage(session)
+    claim.release()
+    stage(session)
+    assert len(weights(run)) == 6
+
+
 def test_claims_are_exclusive_and_those_of_the_dead_are_taken_over(tmp_path):
     path = tmp_path / "x.claim"
     claim = Claim.take(path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from temporal_adapters.cli.engines import AddressOption, EngineOption, WorkersOption, choose_engine
+from temporal_adapters.cli.engines import AddressOption, EngineOption, SlurmOption, WorkersOption, choose_engine
 from temporal_adapters.cli.session import (
     DEFAULT_RUNS,
     DEFAULT_STUDY,
@@ -60,6 +60,7 @@ def _probe(
     engine: EngineOption = "local",
     workers: WorkersOption = None,
     address: AddressOption = None,
+    slurm: SlurmOption = [],  # noqa: B006
     quiet: QuietOption = None,
 ) -> None:
     """Ask all adapters and the base the questions of the study; what is complete is skipped."""
@@ -67,7 +68,7 @@ def _probe(
     if dry_run:
         _dry_run(session)
     else:
-        stage(session, choose_engine(engine, workers, address))
+        stage(session, choose_engine(engine, workers, address, slurm))
 
 
 def _dry_run(session: Session) -> None:

@@ -20,6 +20,7 @@ from temporal_adapters.cli.session import (
 
 if TYPE_CHECKING:
     from temporal_adapters.scale import Engine
+    from temporal_adapters.train import Item
 
 WeekOption = Annotated[list[str], typer.Option("--week", help="Week to train, such as 2023-W14; may be repeated.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Train every week with posts.")]
@@ -28,16 +29,34 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what training
 GpuOption = Annotated[str, typer.Option("--gpu", help="Device that --dry-run reckons with: H200, A100, L4, CPU, ...")]
 
 
-def stage(
+def stage(session: Session) -> None:
+    """Train the adapters of the session's study that are missing or stale.
+
+    Raises
+    ------
+    TrainError
+        If another process has some of them in work: the stages after this one would do without them.
+    """
+    from temporal_adapters.errors import TrainError
+
+    held = _train_some(session)
+    if held:
+        raise TrainError(
+            f"{len(held)} adapters are in work in another process (first {held[0].name}, claimed in"
+            f" {held[0].claim_path}): start the same command again when that has ended"
+        )
+
+
+def _train_some(
     session: Session,
     weeks: list[str] | None = None,
     seeds: list[int] | None = None,
     engine: Engine | None = None,
-) -> None:
-    """Train the adapters of the session's study that are missing or stale."""
+) -> list[Item]:
+    """Train what nobody else has in work; return what is not done."""
     from temporal_adapters import scale, train
 
-    done = scale.train(
+    scale.train(
         session.study,
         session.run,
         engine=engine or scale.Engine(),
@@ -46,7 +65,9 @@ def stage(
         listener=session.display,
     )
     wanted = train.items(session.study, session.run, weeks, seeds)
-    session.display.say(f"train: {len(done)} of {len(wanted)} adapters are done")
+    left = [item for item in wanted if not item.is_done]
+    session.display.say(f"train: {len(wanted) - len(left)} of {len(wanted)} adapters are done")
+    return left
 
 
 def _train(
@@ -73,7 +94,7 @@ def _train(
     if dry_run:
         _say_estimate(session, weeks or None, seeds or None, gpu)
     else:
-        stage(session, weeks or None, seeds or None, choose_engine(engine, workers, address, slurm))
+        _train_some(session, weeks or None, seeds or None, choose_engine(engine, workers, address, slurm))
 
 
 def _say_estimate(session: Session, weeks: list[str] | None, seeds: list[int] | None, gpu: str) -> None:

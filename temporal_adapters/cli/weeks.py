@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from temporal_adapters.cli.engines import AddressOption
 from temporal_adapters.cli.session import (
     DEFAULT_RUNS,
     DEFAULT_STUDY,
@@ -23,11 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Look at the beginning of each file; write nothing.")]
-EngineOption = Annotated[
+ReaderOption = Annotated[
     Literal["duckdb", "ray", "spark"],
     typer.Option("--engine", help="duckdb: this machine; ray: files spread over a cluster; spark: all of it there."),
 ]
-AddressOption = Annotated[str | None, typer.Option("--address", help="Ray cluster, such as auto or head:6379.")]
 MasterOption = Annotated[str, typer.Option("--master", help="Spark master, such as local[4] or spark://host:7077.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Write the aggregates to this file as JSON.")]
 
@@ -46,7 +46,7 @@ def _build_weeks(
     overrides: SetOption = [],  # noqa: B006 (typer copies it)
     quiet: QuietOption = None,
     dry_run: DryRunOption = False,
-    engine: EngineOption = "duckdb",
+    engine: ReaderOption = "duckdb",
     master: MasterOption = "local[*]",
     address: AddressOption = None,
 ) -> None:

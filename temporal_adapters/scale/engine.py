@@ -76,7 +76,7 @@ def probe(study: Study, run: RunFolder, *, engine: Engine = _LOCAL, listener: Li
     Raises
     ------
     ScaleError
-        If the engine cannot do what is asked.
+        If the engine cannot do what is asked, or adapters are stale.
     """
     from temporal_adapters import probe as stage
     from temporal_adapters.train import expected
@@ -87,17 +87,27 @@ def probe(study: Study, run: RunFolder, *, engine: Engine = _LOCAL, listener: Li
             f"{len(stale)} adapters were trained under other settings or posts (first {stale[0].folder}:"
             f" {stale[0].reasons()[0]}): run `ta train --all`, or put the settings back"
         )
-    if engine.name == "slurm":
-        raise ScaleError("--engine slurm trains only: probe on one node (it takes a fraction of the time), or with ray")
-    if engine.name == "ray":
+    wanted = _unasked(study, run) if engine.name != "local" else []
+    if wanted and engine.name == "ray":
         from temporal_adapters.scale import ray_cluster
 
-        missing = {shard.folder for shard in stage.expected(study, run) if shard.state != "done"}
-        models = ["base", *(f"{path.parent.name}/{path.name}" for path in _adapters(study, run))]
-        wanted = [name for name in models if any(folder.as_posix().endswith(f"/{name}") for folder in missing)]
-        if wanted:
-            ray_cluster.ask(study, run, wanted, engine, listener)
+        ray_cluster.ask(study, run, wanted, engine, listener)
+    elif wanted:
+        from temporal_adapters.scale import slurm
+
+        if study.model.device != "cpu":
+            require_one_precision(study)
+        slurm.ask(study, run, wanted, engine, listener)
     return stage.run(study, run, listener=listener)
+
+
+def _unasked(study: Study, run: RunFolder) -> list[str]:
+    """Return the names of the models that have not answered everything."""
+    from temporal_adapters import probe as stage
+
+    missing = [shard.folder.as_posix() for shard in stage.expected(study, run) if shard.state != "done"]
+    models = ["base", *(f"{path.parent.name}/{path.name}" for path in _adapters(study, run))]
+    return [name for name in models if any(folder.endswith(f"/{name}") for folder in missing)]
 
 
 def _adapters(study: Study, run: RunFolder) -> list[Path]:

@@ -1,7 +1,7 @@
 """SLURM: an array job whose tasks each keep a base resident and claim items on the shared file system.
 
-Takes items, gives finished adapters. Success is judged by the adapters that exist, not by what SLURM says of its jobs:
-many clusters have no accounting.
+Takes items, gives finished adapters; takes models, gives their shards of answers. Success is judged by what exists, not
+by what SLURM says of its jobs: many clusters have no accounting.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.artifacts.publish import ABANDONED_AFTER_S
@@ -51,14 +51,47 @@ def work(
         left = [item.name for item in todo if not item.is_done]
         if not left:
             return
-        job = _submit(executor, study, run, left, count)
+        job = _submit(executor, task, [(study, run, left, number) for number in range(count)])
         _watch(job, todo, sizes, listener)
         _drop_claims(todo)
     left = [item.name for item in todo if not item.is_done]
+    _require_all(run, left, "adapters unfinished")
+
+
+def ask(study: Study, run: RunFolder, models: Sequence[str], engine: Engine, listener: Listener) -> None:
+    """Put the study's questions to `models` in SLURM array jobs; what a dead task leaves is asked in the next one.
+
+    Raises
+    ------
+    ScaleError
+        If SLURM is not here, refuses the job or stops answering, or its tasks end without all answers.
+    """
+    from temporal_adapters import probe
+
+    executor = _executor(study, run, engine)
+    shards = [shard for shard in probe.expected(study, run) if shard.stage == "probe"]
+    mine = {name: [s for s in shards if s.folder.as_posix().endswith(f"/{name}")] for name in models}
+
+    def unasked() -> list[str]:
+        return [name for name, wanted in mine.items() if any(shard.state != "done" for shard in wanted)]
+
+    for _ in range(_ROUNDS):
+        left = unasked()
+        if not left:
+            return
+        count = min(engine.workers or 1, len(left))
+        queue = _Queue(_submit(executor, ask_task, [(study, run, left[n::count]) for n in range(count)]))
+        while queue.holds():
+            time.sleep(_LOOK_EVERY_S)
+            listener(Tick("probe", len(models) - len(unasked()), len(models), "models"))
+    _require_all(run, unasked(), "models not asked")
+
+
+def _require_all(run: RunFolder, left: Sequence[str], what: str) -> None:
     if left:
         raise ScaleError(
-            f"the SLURM tasks ended {_ROUNDS} times with {len(left)} adapters unfinished (first {left[0]}): see the"
-            f" logs in {run.root / 'slurm'}"
+            f"the SLURM tasks ended {_ROUNDS} times with {len(left)} {what} (first {left[0]}): see the logs in"
+            f" {run.root / 'slurm'}"
         )
 
 
@@ -81,12 +114,12 @@ def _executor(study: Study, run: RunFolder, engine: Engine) -> Any:
     return executor
 
 
-def _submit(executor: Any, study: Study, run: RunFolder, names: Sequence[str], count: int) -> str:
-    """Submit an array of `count` tasks, return the job's number."""
+def _submit(executor: Any, function: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> str:
+    """Submit an array job with a task per call of `function`, return the job's number."""
     import submitit
 
     try:
-        jobs = executor.map_array(task, *zip(*[(study, run, list(names), n) for n in range(count)], strict=True))
+        jobs = executor.map_array(function, *zip(*calls, strict=True))
     except submitit.core.utils.FailedJobError as error:
         raise ScaleError(f"SLURM refused the job: {str(error).strip().splitlines()[-1]}") from None
     return str(jobs[0].job_id).partition("_")[0]
@@ -100,6 +133,13 @@ def task(study: Study, run: RunFolder, names: Sequence[str], number: int) -> Non
     todo = [item for item in items(study, run) if item.name in set(names)]
     shift = number % max(1, len(todo))
     work_here(study, run, todo[shift:] + todo[:shift])
+
+
+def ask_task(study: Study, run: RunFolder, names: Sequence[str]) -> None:
+    """Run in a SLURM task: put the questions to these models."""
+    from temporal_adapters import probe
+
+    probe.fill(study, run, set(names))
 
 
 def _watch(job: str, todo: Sequence[Item], sizes: Mapping[str, int], listener: Listener) -> None:
