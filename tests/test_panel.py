@@ -448,6 +448,22 @@ def test_bytes_that_are_not_utf8_and_nul_characters_cost_the_character_and_are_c
     assert chunks[0].repaired == {"invalid_utf8": 1, "nul": 1}
 
 
+def test_text_columns_of_parquet_that_are_not_utf8_are_mended_and_counted(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stored = pa.array([b"a \xff c", b"fine", None], pa.binary())
+    path = tmp_path / "a.parquet"
+    for text in (stored, pa.Array.from_buffers(pa.string(), 3, stored.buffers())):
+        moments = pa.array([APRIL_5] * 3, pa.timestamp("us", "UTC"))
+        columns = {"post_id": ["1", "2", "3"], "user_id": ["7"] * 3, "created_at": moments, "text": text}
+        pq.write_table(pa.table(columns), path)
+        with panel.connect(1, "500MB") as connection:
+            chunk = next(panel.read_posts(path, Panel(paths=(path,)), connection))
+        assert chunk.posts["text"].to_pylist() == ["a \ufffd c", "fine", None]
+        assert chunk.repaired == {"invalid_utf8": 1}
+
+
 def test_a_line_of_thirty_megabytes_is_left_out_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(

@@ -104,8 +104,8 @@ def as_text(values: pa.Array) -> tuple[pa.Array, int]:
     except pa.ArrowInvalid:
         texts, n_invalid = [], 0
         for value in values.to_pylist():
-            text = value.decode("utf-8", "replace")
-            n_invalid += text.encode() != value
+            text = None if value is None else value.decode("utf-8", "replace")
+            n_invalid += text is not None and text.encode() != value
             texts.append(text)
         return pa.array(texts, pa.large_string()), n_invalid
 

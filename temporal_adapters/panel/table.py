@@ -99,9 +99,12 @@ def read_parquet(path: Path, naming: Naming, connection: duckdb.DuckDBPyConnecti
     # Threads per column cost more than twice the processor time; other files and the cleaning keep the cores busy.
     batches = file.iter_batches(_BATCH_ROWS, columns=list(columns.values()), use_threads=False)
     while (batch := _next_batch(path, batches)) is not None:
-        table = _records(path, {ours: batch[theirs] for ours, theirs in columns.items()}, row, zone)
+        decoded = {ours: _decoded(batch[theirs]) for ours, theirs in columns.items()}
+        table = _records(path, {ours: values for ours, (values, _) in decoded.items()}, row, zone)
         row += batch.num_rows
-        yield _chunk(table, connection, zone, size * row // n_rows)
+        n_invalid = sum(n for _, n in decoded.values())
+        repaired = {"invalid_utf8": n_invalid} if n_invalid else {}
+        yield _chunk(table, connection, zone, size * row // n_rows, repaired=repaired)
 
 
 def _next_batch(path: Path, batches: Iterator[Any]) -> Any:
@@ -137,14 +140,27 @@ def _records(path: Path, columns: Mapping[str, pa.Array], row: int, zone: str | 
     return pa.table(arrays)
 
 
-def _strings(values: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(values.type):
+def _decoded(values: pa.Array) -> tuple[pa.Array, int]:
+    """Return a column of a Parquet file, bytes as text, and how many of its values were no UTF-8.
+
+    Nobody checks what is written as text: R and old versions of Spark store bytes of other encodings.
+    """
+    types = pa.types
+    if types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
-        return as_text(values)[0]
-    return (
-        values if pa.types.is_string(values.type) or pa.types.is_large_string(values.type) else values.cast(pa.string())
-    )
+    if types.is_string(values.type) or types.is_large_string(values.type):
+        try:
+            values.validate(full=True)
+        except pa.ArrowInvalid:
+            return as_text(values.cast(pa.large_binary()))
+    if types.is_binary(values.type) or types.is_large_binary(values.type):
+        return as_text(values)
+    return values, 0
+
+
+def _strings(values: pa.Array) -> pa.Array:
+    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    return values if is_text else values.cast(pa.string())
 
 
 def _flags(values: pa.Array | None, n_rows: int) -> pa.Array:
