@@ -96,7 +96,7 @@ def test_what_is_done_is_left_alone_and_a_changed_setting_is_redone_and_kept_asi
 def test_operational_settings_do_not_change_the_key(tmp_path, base_folder):
     study, run = open_study(tmp_path, base_folder)
     train.run(study, run, weeks=["2023-W14"])
-    study, run = open_study(tmp_path, base_folder, more="together: 2, save_every_s: 1")
+    study, run = open_study(tmp_path, base_folder, more="together: 2, save_every_s: 1, kernels: off")
     assert all(item.is_done for item in train.items(study, run, ["2023-W14"]))
 
 

@@ -75,6 +75,9 @@ class Train(Section):
     together: int | None = Operational(None, ge=1)
     """Adapters per forward pass; without it as many as fill the device. Changes speed, never results."""
 
+    kernels: Literal["auto", "off"] = Operational("auto")
+    """`auto`: fused kernels for small float32 bases on a CPU, where a C compiler is. Changes speed and last bits."""
+
     save_every_s: float = Operational(60.0, ge=0)
     """Seconds between two saved states of an adapter in work."""
 

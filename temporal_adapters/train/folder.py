@@ -17,6 +17,7 @@ from temporal_adapters.artifacts import publish
 from temporal_adapters.artifacts.publish import Work
 from temporal_adapters.errors import TrainError
 from temporal_adapters.model import Adapter, Base, write_adapter
+from temporal_adapters.model.lean import is_fusable
 from temporal_adapters.train.claim import Claim
 from temporal_adapters.train.job import Fitted, Job
 from temporal_adapters.train.loop import Keeper
@@ -119,7 +120,8 @@ class FolderKeeper(Keeper):
             for leftover in work.folder.glob(f"{_STATE}*"):
                 leftover.unlink()
             base = {"name": self.base.name, "revision": self.base.revision, "digest": self.base.digest}
-            work.facts.update(facts(fitted), base=base)
+            kernels = self.config["train"]["kernels"] == "auto" and is_fusable(self.base.model)
+            work.facts.update(facts(fitted), base=base, kernels=kernels)
 
     def _wait(self, name: str) -> None:
         for writing in self._writing.pop(name, []):

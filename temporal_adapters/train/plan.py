@@ -79,6 +79,7 @@ def recipe(study: Study) -> Recipe:
         checkpoint_steps=settings.checkpoint_steps,
         held_out_every=settings.held_out_every,
         micro_batch=settings.micro_batch,
+        fused=settings.kernels == "auto",
     )
 
 
