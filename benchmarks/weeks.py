@@ -8,6 +8,7 @@ with one file or folder per week; bound, ours and DuckDB also pseudonymise both 
 
 - bound: DuckDB scans the same files and evaluates the same SELECTs, counting only.
 - split: stage A of ours, what the other contestants do: clean, split, write by week.
+- clear: the same with ids as they are, as Polars and pandas leave them.
 - ours: `weeks.build` with duplicates kept: split, then order each week, write Parquet, digests and manifest.
 - full: `weeks.build` with duplicates dropped and at most 20 posts per user and week.
 - duckdb: one COPY ... PARTITION_BY of the bound's SELECTs.
@@ -133,13 +134,13 @@ def write_posts(posts: str, target: Path, kind: str) -> None:
 # --- the contestants --------------------------------------------------------------------------------------------------
 
 
-def study_of(paths: list[Path], threads: int, **more: Any) -> Any:
+def study_of(paths: list[Path], threads: int, pseudonyms: bool = True, **more: Any) -> Any:
     from temporal_adapters.config.study import Study
 
     return Study.model_validate(
         {
             "study": "s",
-            "panel": {"paths": [str(path) for path in paths]},
+            "panel": {"paths": [str(path) for path in paths], "pseudonyms": pseudonyms},
             "weeks": {"workers": threads, "memory_limit": MEMORY_LIMIT, **more},
         }
     )
@@ -153,16 +154,20 @@ def ours(paths: list[Path], out: Path, threads: int, **more: Any) -> dict[str, l
     return {}
 
 
-def split(paths: list[Path], out: Path, threads: int) -> dict[str, list[int]]:
+def split(paths: list[Path], out: Path, threads: int, pseudonyms: bool = True) -> dict[str, list[int]]:
     from temporal_adapters.artifacts import RunFolder
     from temporal_adapters.weeks.build import split_settings
     from temporal_adapters.weeks.spread import split_files
 
     jobs = [(path, out / f"{path.name}.arrow") for path in paths]
-    settings = split_settings(study_of(paths, threads), RunFolder(out))
+    settings = split_settings(study_of(paths, threads, pseudonyms), RunFolder(out))
     for _ in split_files(jobs, settings, threads, lambda path, consumed: None):
         pass
     return {}
+
+
+def clear(paths: list[Path], out: Path, threads: int) -> dict[str, list[int]]:
+    return split(paths, out, threads, pseudonyms=False)
 
 
 def build_only(paths: list[Path], out: Path, threads: int) -> dict[str, list[int]]:
@@ -263,6 +268,7 @@ def pandas_script(paths: list[Path], out: Path, threads: int) -> dict[str, list[
 JOBS: dict[str, Callable[[list[Path], Path, int], dict[str, list[int]]]] = {
     "bound": bound,
     "split": split,
+    "clear": clear,
     "ours": build_only,
     "full": full,
     "duckdb": duckdb_partition,
@@ -292,7 +298,7 @@ def work(job: str, folder: Path, kind: str, threads: int) -> None:
     own, children = (
         resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    rss_mb = own + (children * threads if job in ("split", "ours", "full") and threads > 1 else 0)
+    rss_mb = own + (children * threads if job in ("split", "clear", "ours", "full") and threads > 1 else 0)
     if job == "ours":
         counted = count_weeks(out)
     shutil.rmtree(out.parent)
@@ -362,7 +368,7 @@ def report(asked: argparse.Namespace, folder: Path) -> None:
         posts, few = folder / f"{asked.rows}-{kind}", folder / f"{asked.pandas_rows}-{kind}"
         make_posts(posts, asked.rows, kind)
         make_posts(few, asked.pandas_rows, kind)
-        jobs = ["bound", "split", "ours", "full", "duckdb", *(["polars"] if kind == "parquet" else [])]
+        jobs = ["bound", "split", "clear", "ours", "full", "duckdb", *(["polars"] if kind == "parquet" else [])]
         found[kind] = compare(posts, kind, jobs, asked.threads, asked.repeats)
         slow = run("pandas", few, kind, asked.threads)
         scale = asked.rows / asked.pandas_rows
@@ -386,9 +392,12 @@ def report(asked: argparse.Namespace, folder: Path) -> None:
         "jsonl_built_over_bound": lines["ours"]["cpu_s"] / lines["bound"]["cpu_s"],
         "full_over_bound": parquet["full"]["cpu_s"] / parquet["bound"]["cpu_s"],
         "jsonl_full_over_bound": lines["full"]["cpu_s"] / lines["bound"]["cpu_s"],
+        "pandas_over_split": parquet["pandas"]["cpu_s"] / parquet["split"]["cpu_s"],
         "pandas_over_ours": parquet["pandas"]["cpu_s"] / parquet["ours"]["cpu_s"],
+        "jsonl_pandas_over_split": lines["pandas"]["cpu_s"] / lines["split"]["cpu_s"],
         "jsonl_pandas_over_ours": lines["pandas"]["cpu_s"] / lines["ours"]["cpu_s"],
         "polars_over_ours": parquet["polars"]["cpu_s"] / parquet["ours"]["cpu_s"],
+        "polars_over_clear": parquet["polars"]["cpu_s"] / parquet["clear"]["cpu_s"],
         "polars_over_split": parquet["polars"]["cpu_s"] / parquet["split"]["cpu_s"],
         "duckdb_over_ours": parquet["duckdb"]["cpu_s"] / parquet["ours"]["cpu_s"],
         "duckdb_over_split": parquet["duckdb"]["cpu_s"] / parquet["split"]["cpu_s"],

@@ -6,7 +6,7 @@
 -- Grain    one row per post and week that holds it; exactly one row for a post without a week.
 -- Columns  row, post_id, user_id, created_us, text (cleaned), lang, is_repost, is_reply,
 --          platform, week (null if dropped), dropped (the first reason that applies, or null), had_mention, had_url,
---          had_hash, had_entity, had_email, had_phone
+--          had_hash, had_space, had_entity, had_email, had_phone
 -- Engines  DuckDB and, translated by sqlglot, Spark.
 --
 -- $mention, $url    what replaces them; NULL leaves them alone
@@ -71,17 +71,19 @@ without_urls AS (
         END AS no_url
     FROM without_mentions
 ),
+without_hashes AS (
+    SELECT *, CASE WHEN $hashes THEN replace(no_url, '#', '') ELSE no_url END AS no_hash FROM without_urls
+),
 spaced AS (
     SELECT
         *,
         CASE WHEN $spaces THEN
             ltrim(regexp_replace(
-                CASE WHEN $hashes THEN replace(no_url, '#', '') ELSE no_url END,
+                no_hash,
                 '[\x{9}-\x{d}\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]{2,}|[\x{9}-\x{d}\x{1c}-\x{1f}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]', ' ', 'g'))
-            WHEN $hashes THEN replace(no_url, '#', '')
-            ELSE no_url
+            ELSE no_hash
         END AS tight
-    FROM without_urls
+    FROM without_hashes
 ),
 cleaned AS (
     SELECT
@@ -121,6 +123,7 @@ SELECT
     $mention IS NOT NULL AND contains(private, '@') AS had_mention,
     $url IS NOT NULL AND contains(no_mention, 'http') AS had_url,
     $hashes AND contains(no_url, '#') AS had_hash,
+    $spaces AND clean <> no_hash AS had_space,
     $entities AND text <> plain AS had_entity,
     $emails AND plain <> no_email AS had_email,
     $phones AND no_email <> private AS had_phone

@@ -56,7 +56,7 @@ def test_private_data_is_redacted_before_mentions_are_removed(tmp_path: Path) ->
 def test_the_manifest_counts_the_posts_each_cleaning_rule_changed(tmp_path: Path) -> None:
     raw = write_lines(tmp_path / "a.jsonl", tweet(1, text="@a x"), tweet(2, text="@a #y &lt;"), tweet(3, text="plain"))
     counts = build(tmp_path, raw).facts["cleaned"]
-    assert counts == {"mention": 2, "url": 0, "hash": 1, "entity": 1, "email": 0, "phone": 0}
+    assert counts == {"mention": 2, "url": 0, "hash": 1, "space": 2, "entity": 1, "email": 0, "phone": 0}
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from temporal_adapters.weeks.windows import Window, bounds, slots
 _ENOUGH_RECORDS = 10_000
 """Records after which a file with too many corrupt ones is given up before its end."""
 
-RULES = ("mention", "url", "hash", "entity", "email", "phone")
+RULES = ("mention", "url", "hash", "space", "entity", "email", "phone")
 """Cleaning rules that are counted; each has a column `had_<rule>` in the query."""
 
 _MADE = ", ".join(("row", "text", "week", "dropped", *(f"had_{rule}" for rule in RULES)))
