@@ -21,7 +21,7 @@ lint: $(VENV)/.tested
 GATED = tables scoring series correlate significance
 
 coverage: $(VENV)/.tested
-	$(BIN)/python -m pytest $(GATED:%=tests/test_%.py) $(GATED:%=--cov=temporal_adapters.%) --cov-report=term:skip-covered --cov-fail-under=95
+	$(BIN)/python -m pytest $(GATED:%=tests/test_%.py) tests/test_power.py $(GATED:%=--cov=temporal_adapters.%) --cov-report=term:skip-covered --cov-fail-under=95
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
