@@ -169,12 +169,18 @@ static void transpose(const float *x, int64_t stride, int64_t n, int64_t d, floa
         for (int64_t c = 0; c < d; c++) out[(j / LANES * d + c) * LANES + j % LANES] = x[j * stride + c];
 }
 
-/* Rows (n, d) padded to `wide` columns of zeros. */
+/* One row of d floats, padded with zeros to whole vectors (calls of memcpy would cost more than the copying). */
+INLINE void pad(const float *x, int64_t d, float *out) {
+    for (int64_t c = 0; c < d; c += LANES) store(out + c, take(x + c, d - c));
+}
+
+INLINE void copy(const float *x, int64_t d, float *out) {
+    for (int64_t c = 0; c < d; c += LANES) put(out + c, load(x + c), d - c);
+}
+
+/* Rows (n, d) padded to `wide` columns. */
 static void gather(const float *x, int64_t stride, int64_t n, int64_t d, int64_t wide, float *out) {
-    for (int64_t j = 0; j < n; j++) {
-        memcpy(out + j * wide, x + j * stride, 4 * d);
-        memset(out + j * wide + d, 0, 4 * (wide - d));
-    }
+    for (int64_t j = 0; j < n; j++) pad(x + j * stride, d, out + j * wide);
 }
 
 INLINE void products_some(const float *rows, int64_t wide, const float *keys, int64_t d, float *scores, int64_t length,
@@ -278,9 +284,10 @@ INLINE float top_score(const float *mine, int64_t from, int64_t to) {
 
 /* Queries i .. i + TILE - 1 of a head, rest zero, `wide` columns. */
 INLINE void gather_tile(const float *x, int64_t stride, int64_t i, int64_t n, int64_t d, int64_t wide, float *out) {
-    int64_t there = n - i < TILE ? n - i : TILE;
-    gather(x + i * stride, stride, there, d, wide, out);
-    memset(out + there * wide, 0, 4 * (TILE - there) * wide);
+    for (int64_t t = 0; t < TILE; t++) {
+        if (i + t < n) pad(x + (i + t) * stride, d, out + t * wide);
+        else memset(out + t * wide, 0, 4 * wide);
+    }
 }
 
 void attend(const float *q, const float *k, const float *v, float *out, float *shifts, const int64_t *starts,
@@ -366,14 +373,14 @@ void attend_back(const float *grad, const float *q, const float *k, const float 
                 }
                 mix(slopes, length, key_rows, wide, from, last + 1, mixed);
                 for (int64_t t = 0; t < there; t++)
-                    memcpy(dq + (start + i + t) * q_stride + head * d, mixed + t * wide, 4 * d);
+                    copy(mixed + t * wide, d, dq + (start + i + t) * q_stride + head * d);
                 spread(slopes, length, rows, wide, from, last + 1, key_sums);
                 spread(weights, length, outer, wide, from, last + 1, value_sums);
             }
             if (head % group == group - 1)
                 for (int64_t j = 0; j < n; j++) {
-                    memcpy(dk + (start + j) * k_stride + head / group * d, key_sums + j * wide, 4 * d);
-                    memcpy(dv + (start + j) * v_stride + head / group * d, value_sums + j * wide, 4 * d);
+                    copy(key_sums + j * wide, d, dk + (start + j) * k_stride + head / group * d);
+                    copy(value_sums + j * wide, d, dv + (start + j) * v_stride + head / group * d);
                 }
         }
     }

@@ -21,6 +21,7 @@ from temporal_adapters.model import native
 from temporal_adapters.model.stacked import SharedLinear, Stack, StackedLinear
 
 KINDS = frozenset({"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM"})
+_STEADY = frozenset({"default", "linear", "llama3"})  # angles that depend on a token's position alone
 SMALL_BYTES = 1 << 29
 """Bases below this size are computed with one thread per process on a CPU, as the kernels are."""
 
@@ -83,6 +84,7 @@ class LeanModel:
         self.room = _Room()
         self.layers = [_Layer(layer, self.room) for layer in self.model.layers[: model.config.num_hidden_layers]]
         self.norm = _Norm(self.model.norm)
+        self._angles: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def hidden(self, ids: torch.Tensor, positions: torch.Tensor, documents: native.Documents) -> torch.Tensor:
         """Return last hidden states (rows, tokens, d_model) for `ids` and `positions` (rows, tokens).
@@ -90,13 +92,23 @@ class LeanModel:
         They are overwritten by the next call; their backward pass is to be run once, before that.
         """
         x = self.model.embed_tokens(ids)
-        cosine, sine = (angle.flatten(0, 1).contiguous() for angle in self.model.rotary_emb(x, positions))
-        batch = Batch(documents, cosine, sine, self.stack.n_active)
+        batch = Batch(documents, *self._turns(x, positions), self.stack.n_active)
         flat = x.flatten(0, 1).contiguous()
         for layer in self.layers:
             flat = _LayerFunction.apply(flat, layer, batch, *layer.adapters())
         found: torch.Tensor = _NormFunction.apply(flat, self.norm).view(x.shape)
         return found
+
+    def _turns(self, x: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return cosine and sine of the tokens' angles, (tokens, d_head); they are looked up where that is exact."""
+        if self.model.rotary_emb.rope_type not in _STEADY:
+            cosine, sine = self.model.rotary_emb(x, positions)
+            return cosine.flatten(0, 1).contiguous(), sine.flatten(0, 1).contiguous()
+        if self._angles is None or len(self._angles[0]) < positions.shape[1]:
+            cosine, sine = self.model.rotary_emb(x, torch.arange(positions.shape[1])[None])
+            self._angles = cosine[0], sine[0]
+        where = positions.reshape(-1)
+        return self._angles[0].index_select(0, where), self._angles[1].index_select(0, where)
 
 
 class _Room:

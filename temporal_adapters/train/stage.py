@@ -17,6 +17,7 @@ import torch
 
 from temporal_adapters.artifacts import RunFolder
 from temporal_adapters.model import Base, load_base, load_tokenizer, precision
+from temporal_adapters.model.lean import SMALL_BYTES
 from temporal_adapters.progress import Listener, silent
 from temporal_adapters.tokens import build as build_tokens
 from temporal_adapters.tokens import read_blocks
@@ -29,9 +30,6 @@ from temporal_adapters.train.plan import Item, items, recipe
 
 if TYPE_CHECKING:
     from temporal_adapters.config import Study
-
-SMALL_BYTES = 1 << 29
-"""Bases below this size are trained by processes with one thread each on a CPU."""
 
 
 def run(
