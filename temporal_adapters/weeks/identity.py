@@ -27,8 +27,6 @@ from temporal_adapters.weeks.windows import microseconds
 
 ONE_DATE_EACH = pa.table({"post_id": pa.array([], pa.string()), "created_us": pa.array([], pa.int64())})
 
-_EARLIEST = -(2**63)
-
 
 def dates_that_count(
     staged: Sequence[Staged], settings: SplitSettings, connection: duckdb.DuckDBPyConnection
@@ -62,9 +60,14 @@ def _in_several(
     """Return the hashes that occur with more than one date, of those that leave the remainder `at`."""
     pieces = []
     for week, posts in zip(weeks, _each(weeks, staged, ["post_id", "created_us"]), strict=True):
-        own = posts.lazy().select(pl.col("post_id").hash(), "created_us")
-        own = own.filter(pl.col("created_us") >= begins.get(week, _EARLIEST), pl.col("post_id") % n_passes == at)
-        pieces.append(own.unique().collect()["post_id"].to_numpy())
+        own = posts.select(pl.col("post_id").hash(), "created_us")
+        if week in begins:
+            own = own.filter(pl.col("created_us") >= begins[week])
+        if n_passes > 1:
+            own = own.filter(pl.col("post_id") % n_passes == at)
+        if own["post_id"].is_duplicated().any():
+            own = own.unique()
+        pieces.append(own["post_id"].to_numpy())
     everywhere = np.concatenate(pieces) if pieces else np.empty(0, np.uint64)
     pieces.clear()
     everywhere.sort()
