@@ -398,3 +398,15 @@ def test_a_statistic_that_does_not_exist_has_no_p_value() -> None:
     p = dynamics.p_values(np.array([np.nan, 5.0]), np.ones((99, 2)))
     assert np.isnan(p[0])
     assert p[1] == 0.01
+
+
+def test_the_level_null_survives_draws_far_from_zero_and_draws_that_stand_still() -> None:
+    """A unit root with a tiny innovation: single precision used to lose all movement beside the level."""
+    rng = np.random.default_rng(31)
+    walk = 1e4 + 1e-3 * np.cumsum(rng.standard_normal((1, 40)), axis=1)
+    drawn = level.null(walk, rng.standard_normal((1, 40)), [0], 200, [5], joint=False)
+    assert np.isfinite(drawn).all() and (np.abs(drawn) <= 1).all()
+    still = np.ones((40, 3), dtype=np.float32)
+    moving = rng.standard_normal((40, 3)).astype(np.float32)
+    np.testing.assert_array_equal(level._columnwise(still, moving), 0.0)
+    np.testing.assert_allclose(level._columnwise(moving, moving), 1.0, atol=1e-6)

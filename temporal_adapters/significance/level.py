@@ -115,6 +115,9 @@ def _draw_side(
     if mixer is not None:
         noise = np.tensordot(mixer.astype(np.float32), noise, axes=1)
     drawn = autoregression.draw(process, series.shape[1], noise)
+    if transform is None:
+        # Near a unit root a draw lies far from 0: single precision would lose its movement in the sums of squares.
+        drawn -= drawn[:, :1].copy()
     missing = ~np.isfinite(series)
     if missing.any():
         drawn[missing] = np.nan
@@ -146,6 +149,12 @@ def _columnwise(a: Draws, b: Draws) -> Draws:
     n = max(len(a), 1)
     mean_a, mean_b = a.sum(axis=0) / n, b.sum(axis=0) / n
     cross = np.einsum("td,td->d", a, b) - n * mean_a * mean_b
-    square_a = np.einsum("td,td->d", a, a) - n * mean_a**2
-    square_b = np.einsum("td,td->d", b, b) - n * mean_b**2
-    return np.asarray(cross / np.sqrt(np.maximum(square_a * square_b, 1e-300)))
+    return np.clip(cross / (_deviation(a, mean_a) * _deviation(b, mean_b)), -1.0, 1.0)
+
+
+def _deviation(a: Draws, mean: Draws) -> Draws:
+    """Return the root of the sum of squares about the mean; where rounding leaves nothing of it infinite, so r = 0."""
+    whole = np.einsum("td,td->d", a, a)
+    square = whole - len(a) * mean**2
+    moving = square > 8 * np.finfo(a.dtype).eps * whole
+    return np.sqrt(np.where(moving, square, np.inf))
