@@ -13,7 +13,7 @@ import polars as pl
 from temporal_adapters.report.axes import Scale, Value, svg, text
 from temporal_adapters.report.markup import Markup, element
 from temporal_adapters.report.material import Material
-from temporal_adapters.report.numbers import decimal, p_words, plural, probability
+from temporal_adapters.report.numbers import count, decimal, p_words, probability
 from temporal_adapters.report.sections import scrolling, section
 from temporal_adapters.validity import placebo_sentence
 
@@ -130,7 +130,7 @@ def _uniform(material: Material) -> list[str]:
     """Return one sentence per kind on whether the placebos' own p-values are uniform, as they should be."""
     known = material.validity.get("placebos", {})
     found = [
-        f"Placebo p-values ({kind}, {plural(one['n'], 'series')}, one option each): mean r {decimal(one['mean_r'], 3)};"
+        f"Placebo p-values ({kind}, {count(one['n'])} series, one option each): mean r {decimal(one['mean_r'], 3)};"
         f" uniform by Kolmogorov and Smirnov, changes KS {p_words('p', one['changes']['p'])},"
         f" levels KS {p_words('p', one['levels']['p'])}."
         for kind, one in known.get("uniform", {}).items()
