@@ -116,7 +116,7 @@ class Weeks(Section):
     post of the same week, whoever wrote it."""
 
     min_user_posts: int = Field(1, ge=1)
-    """Posts of a user over the whole study, after the rules for single posts, below which all of them are dropped; an id
+    """Posts of a user over the whole study, after the rules for single posts, below which all are dropped; an id
     counts once, equal texts under different ids count each."""
 
     automated: Automated = Automated()
