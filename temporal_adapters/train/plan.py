@@ -19,7 +19,7 @@ from temporal_adapters.train.job import Recipe
 if TYPE_CHECKING:
     from temporal_adapters.config import Study
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
