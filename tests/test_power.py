@@ -25,7 +25,7 @@ from temporal_adapters.significance.effort import PARTS, Effort, Noise, Question
 from temporal_adapters.simulate import counts
 from temporal_adapters.simulate.language import MOODS
 from temporal_adapters.simulate.posts import raw_posts
-from temporal_adapters.simulate.survey import tick_probabilities
+from temporal_adapters.simulate.survey import tick_probabilities, waves
 from temporal_adapters.simulate.world import populate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,6 +197,20 @@ def test_counts_are_those_of_a_worlds_posts_and_the_survey_is_the_worlds() -> No
     counted = counts.count_world(world)
     assert np.isnan(counted.posts[3]).all()
     assert np.nansum(counted.posts, axis=0) == pytest.approx(expected, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "knobs", [{}, {"asked_ages": (0.1, 0.2, 0.7), "demographic_spread": 1.0}, {"selection_gap": 1.0, "wave_every": 3}]
+)
+def test_the_survey_beside_counts_is_the_worlds_whoever_is_asked_and_when(knobs: dict[str, Any]) -> None:
+    world = Simulate.model_validate({"seed": 2003, "n_weeks": 12, "gap_weeks": (), "n_users": 300, **knobs})
+    people = populate(world)
+    assert counts.tick_shares(world, people) == pytest.approx(tick_probabilities(world, people), abs=1e-8)
+    counted = counts.count_world(world).survey
+    asked = np.isfinite(counted).all(axis=1)
+    fielded = [row["value"] for row in waves(world, people)]
+    assert asked.tolist() == [week % world.wave_every == 0 for week in range(12)]
+    assert counted[asked].ravel() == pytest.approx(np.array(fielded), abs=1e-6)
 
 
 def test_counts_of_both_halves_of_the_users_add_up_to_all() -> None:

@@ -18,6 +18,7 @@ from scipy import optimize
 
 from temporal_adapters.config.simulate import Simulate
 from temporal_adapters.simulate.language import MOODS, OPPOSITE
+from temporal_adapters.simulate.survey import asked_weights
 from temporal_adapters.simulate.world import (
     GAP_STREAM,
     POST_STREAM,
@@ -41,7 +42,7 @@ class Counted:
     posts
         ``(n_weeks, n_moods)`` cleaned posts with a word of each mood; NaN in weeks without posts.
     survey
-        ``(n_weeks, n_moods)`` share of the wave's respondents who tick each mood.
+        ``(n_weeks, n_moods)`` share of the wave's respondents who tick each mood; NaN in weeks without a wave.
     posts_signal, survey_signal
         The same without the noise of finite numbers: expected counts over their sum, expected shares.
     """
@@ -70,6 +71,7 @@ def count_world(world: Simulate) -> Counted:
     rates = expected_posts(world, people)
     ticked = tick_shares(world, people)
     answers = stream(world, SURVEY_STREAM).binomial(world.n_respondents, ticked) / world.n_respondents
+    answers[np.arange(world.n_weeks) % world.wave_every != 0] = np.nan
     return Counted(draw_posts(world, rates), answers, over_sum(rates), ticked)
 
 
@@ -116,12 +118,13 @@ def tick_shares(world: Simulate, people: Population) -> Array:
     The same as `temporal_adapters.simulate.survey.tick_probabilities` to eight digits, ten times as fast.
     """
     gap = stream(world, GAP_STREAM).normal(0.0, 1.0, len(MOODS)) * world.selection_gap
+    weight = asked_weights(world, people)
     down, own = np.exp(-people.eta), np.exp(-(people.offset + gap))
     odds = [np.outer(down[:, mood], own[:, mood]) for mood in range(len(MOODS))]
 
     def shares(shift: float) -> Array:
         scale = np.exp(-shift)
-        return np.stack([(1.0 / (1.0 + scale * one)).mean(axis=1) for one in odds], axis=1)
+        return np.stack([np.average(1.0 / (1.0 + scale * one), axis=1, weights=weight) for one in odds], axis=1)
 
     shift = optimize.brentq(lambda at: float(shares(at).sum(axis=1).mean()) - world.ticks, -20.0, 20.0, xtol=1e-10)
     return shares(shift)

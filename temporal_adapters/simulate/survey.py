@@ -26,7 +26,7 @@ QUESTION = "britains-mood"
 def tick_probabilities(world: Simulate, people: Population) -> Array:
     """Return each mood's expected share of ticks in every week, ``(n_weeks, n_moods)``."""
     gap = stream(world, GAP_STREAM).normal(0.0, 1.0, len(MOODS)) * world.selection_gap
-    weight = _weights(world, people)
+    weight = asked_weights(world, people)
     low, high = -20.0, 20.0
     while high - low > 1e-9:
         shift = (low + high) / 2
@@ -37,7 +37,7 @@ def tick_probabilities(world: Simulate, people: Population) -> Array:
     return shares
 
 
-def _weights(world: Simulate, people: Population) -> Array | None:
+def asked_weights(world: Simulate, people: Population) -> Array | None:
     """Return how often each user's kind is asked; None if all alike."""
     if world.asked_ages is None:
         return None

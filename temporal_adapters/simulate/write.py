@@ -3,7 +3,7 @@
 Takes the section `simulate`, gives a folder. Knows no later stage.
 
     posts.jsonl.gz   raw posts, Twitter v1.1 objects, one per line, in order of time
-    survey.csv       date, question, option, value, n: one wave a week
+    survey.csv       date, question, option, value, n: a wave every `wave_every` weeks
     truth.parquet    week, option, mood (share of the users' posts), survey (expected share of ticks), collected
     users.csv        user_id, age, gender, last_week (first day of the last week in which the user may post)
 
