@@ -237,13 +237,6 @@ def test_the_null_of_levels_keeps_the_correlation_between_questions() -> None:
     assert abs(kept[0, 2]) < 0.35
 
 
-def test_a_transformation_is_applied_to_data_and_draws_alike() -> None:
-    x, y = ar1(1, 60, 0.5, 1), ar1(1, 60, 0.5, 2)
-    plain = level.null(x, y, [0], 499, 5)
-    smooth = level.null(x, y, [0], 499, 5, transform=lambda s: (s[..., 2:] + s[..., 1:-1] + s[..., :-2]) / 3)
-    assert np.quantile(smooth, 0.95) > 1.1 * np.quantile(plain, 0.95)
-
-
 def test_too_few_consecutive_weeks_are_refused() -> None:
     series = ar1(1, 30, 0.5, 1)
     series[0, ::2] = np.nan

@@ -28,7 +28,7 @@ from temporal_adapters.config.simulate import Simulate
 from temporal_adapters.config.validate import Validation
 from temporal_adapters.errors import ValidityError
 from temporal_adapters.simulate.counts import count_world
-from temporal_adapters.simulate.labelled import labelled_posts
+from temporal_adapters.simulate.labelled import posts_of
 from temporal_adapters.simulate.language import MOODS
 from temporal_adapters.simulate.world import populate, week_starts
 from temporal_adapters.validate.baselines import classified, counted
@@ -260,7 +260,8 @@ def test_counting_takes_shares_of_posts_with_words_and_has_no_value_without_any(
 
 
 def test_a_classifier_of_other_peoples_posts_knows_synonyms_and_their_negation(tmp_path: Path) -> None:
-    learnt = labelled_posts({"Happy": 250, "Sad": 250}, 2011, mood_share=1.0, negation_share=0.2, irony_share=0.0)
+    world = Simulate(seed=2011, mood_share=1.0, negation_share=0.2, irony_share=0.0)
+    learnt = posts_of(world, {"Happy": 250, "Sad": 250})
     corpora = write_posts(
         tmp_path,
         {0: ["feeling cheerful about work"] * 5, 1: ["i am not cheerful at all today, see work"] * 5, 2: []},

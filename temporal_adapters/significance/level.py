@@ -3,13 +3,13 @@
 Takes arrays of weekly values, gives correlations and p-values. Knows no week, question or file.
 
 The null draws both series independently of each other from their own autoregressions (order by AIC up to 4, bias
-corrected after Kilian 1998, Gaussian innovations), with the same missing weeks and the same transformation, and
-correlates them at the same lags. Within one side the innovations keep the correlation between questions.
+corrected after Kilian 1998, Gaussian innovations), with the same missing weeks, and correlates them
+at the same lags. Within one side the innovations keep the correlation between questions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,6 @@ Draws = NDArray[np.float32]
 
 DRAWS_AT_ONCE = 500
 """Draws held in memory together: 150 weeks x 40 questions x 500 stay within the processor's cache hierarchy."""
-
-Transform = Callable[[Array], Array]
-"""What is done to series before they are correlated, over the last axis; applied to data and draws alike."""
 
 
 def shifted(series: Array, lag: int) -> Array:
@@ -70,7 +67,6 @@ def null(
     lags: Sequence[int],
     draws: int,
     seed: int | Sequence[int],
-    transform: Transform | None = None,
     joint: bool = True,
 ) -> Array:
     """Return |r| at every lag under independence: (draws, m, lags).
@@ -83,8 +79,6 @@ def null(
         Weeks by which the first series leads.
     draws, seed
         Number of draws and their seed.
-    transform
-        What the observed series went through before they were correlated.
     joint
         Keep the correlation of innovations between rows of one side (questions of one study); off for rows that are
         independent worlds.
@@ -96,7 +90,7 @@ def null(
     for start in range(0, draws, DRAWS_AT_ONCE):
         size = min(DRAWS_AT_ONCE, draws - start)
         sides = [
-            _draw_side(rng, series, process, mixer, size, transform)
+            _draw_side(rng, series, process, mixer, size)
             for series, process, mixer in zip((first, second), processes, mixers, strict=True)
         ]
         parts.append(np.abs(_lagged_correlations(sides[0], sides[1], lags)))
@@ -109,21 +103,17 @@ def _draw_side(
     process: Array,
     mixer: Array | None,
     draws: int,
-    transform: Transform | None,
 ) -> Draws:
     noise = rng.standard_normal((*series.shape, draws), dtype=np.float32)
     if mixer is not None:
         noise = np.tensordot(mixer.astype(np.float32), noise, axes=1)
     drawn = autoregression.draw(process, series.shape[1], noise)
-    if transform is None:
-        # Near a unit root a draw lies far from 0: single precision would lose its movement in the sums of squares.
-        drawn -= drawn[:, :1].copy()
+    # Near a unit root a draw lies far from 0: single precision would lose its movement in the sums of squares.
+    drawn -= drawn[:, :1].copy()
     missing = ~np.isfinite(series)
     if missing.any():
         drawn[missing] = np.nan
-    if transform is None:
-        return drawn
-    return np.ascontiguousarray(transform(drawn.swapaxes(1, 2).astype(np.float64)).swapaxes(1, 2), dtype=np.float32)
+    return drawn
 
 
 def _lagged_correlations(first: Draws, second: Draws, lags: Sequence[int]) -> Array:

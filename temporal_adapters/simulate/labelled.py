@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from temporal_adapters.config.simulate import Simulate
 from temporal_adapters.errors import SimulateError
-from temporal_adapters.simulate.language import MOODS, PLAIN_CLAUSES, STEEPNESS, sentence
+from temporal_adapters.simulate.language import MOODS, PLAIN_CLAUSES, sentence
 from temporal_adapters.simulate.posts import decorate, telling_post
 
 if TYPE_CHECKING:
@@ -30,32 +30,17 @@ KNOBS = (
 """Settings of a world that its labelled posts depend on."""
 
 
-def labelled_posts(
-    n_per_label: Mapping[str, int] | int,
-    seed: int,
-    *,
-    mood_share: float = 0.6,
-    negation_share: float = 0.03,
-    irony_share: float = 0.02,
-    synonym_steepness: float = STEEPNESS,
-    decorations: bool = True,
-) -> pl.DataFrame:
-    """Return posts with the mood of their authors, label by label.
+def posts_of(world: Simulate, n_per_label: Mapping[str, int] | int) -> pl.DataFrame:
+    """Return posts in the language of `world` with the mood of their authors, label by label.
 
     Parameters
     ----------
+    world
+        Its knobs (`KNOBS`) count, nothing else of it: equal ones give equal posts. Of the posts, the share `mood_share`
+        tells the mood; the others are talk that no word gives away.
     n_per_label
-        Posts of each label, or of every mood of the world.
-    seed
-        Equal arguments give equal posts; more posts of a label go on where fewer ended, and labels are independent.
-    mood_share
-        Share of posts that tell the mood; the others are talk that no word gives away.
-    negation_share, irony_share
-        Share of the telling posts that negate a word of the opposite mood, or use it ironically.
-    synonym_steepness
-        How rare a mood's synonyms are; 20 leaves its first word alone.
-    decorations
-        Mention accounts, hashtags and URLs as often as the posts of a world do.
+        Posts of each label, or of every mood of the world; more posts of a label go on where fewer ended, and labels
+        are independent.
 
     Returns
     -------
@@ -66,22 +51,6 @@ def labelled_posts(
     SimulateError
         If a label is no mood of the world.
     """
-    plain = {} if decorations else {"url_share": 0.0, "mention_share": 0.0, "hashtag_share": 0.0}
-    world = Simulate.model_validate(
-        {
-            "seed": seed,
-            "mood_share": mood_share,
-            "negation_share": negation_share,
-            "irony_share": irony_share,
-            "synonym_steepness": synonym_steepness,
-            **plain,
-        }
-    )
-    return posts_of(world, n_per_label)
-
-
-def posts_of(world: Simulate, n_per_label: Mapping[str, int] | int) -> pl.DataFrame:
-    """Return labelled posts in the language of `world`, with its seed and knobs; see `labelled_posts`."""
     import polars as pl
 
     wanted = n_per_label if isinstance(n_per_label, Mapping) else dict.fromkeys(MOODS, n_per_label)
