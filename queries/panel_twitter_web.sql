@@ -7,7 +7,7 @@
 --
 -- The page's object holds a v1.1 status in `legacy`, its user in `core`, a long text in `note_tweet`, and the original of a
 -- repost in `legacy.retweeted_status_result`; posts of limited visibility, and some originals, lie one level deeper, in
--- `tweet`. Older pages put the user beside `legacy`.
+-- `tweet`. Older pages put the user beside `legacy`. A repost whose original is gone has an empty object there.
 WITH parsed AS (
     SELECT number, context, TRY(json_extract(line, ['$', '$.tweet'])) AS j FROM records
 ),
@@ -18,6 +18,7 @@ posts AS (
 originals AS (
     SELECT
         *,
+        json_type(post, '$.legacy.retweeted_status_result') = 'OBJECT' AS is_repost,
         coalesce(
             json_extract(post, '$.legacy.retweeted_status_result.result.tweet'),
             json_extract(post, '$.legacy.retweeted_status_result.result')) AS original
@@ -28,7 +29,7 @@ fields AS (
         number,
         context,
         broken,
-        original IS NOT NULL AS is_repost,
+        is_repost,
         json_extract_string(post, [
             '$.rest_id', '$.legacy.id_str', '$.legacy.created_at', '$.note_tweet.note_tweet_results.result.text',
             '$.legacy.full_text', '$.legacy.lang', '$.legacy.in_reply_to_status_id_str', '$.legacy.is_quote_status',

@@ -187,8 +187,9 @@ def collected(data: dict[str, Any], platform: str = "twitter.com") -> dict[str, 
 
 
 def test_twitter_posts_collected_by_zeeschuimer_are_read_in_and_out_of_their_wrapping(tmp_path: Path) -> None:
-    def reposting(original: dict[str, Any]) -> dict[str, Any]:
-        return {**WEB, "legacy": {**WEB["legacy"], "retweeted_status_result": {"result": original}}}
+    def reposting(original: dict[str, Any] | None) -> dict[str, Any]:
+        result = {} if original is None else {"result": original}
+        return {**WEB, "legacy": {**WEB["legacy"], "retweeted_status_result": result}}
 
     other = {"rest_id": "9", "legacy": {"full_text": "original"}}
     for data, text in (
@@ -197,11 +198,14 @@ def test_twitter_posts_collected_by_zeeschuimer_are_read_in_and_out_of_their_wra
         ({"__typename": "TweetWithVisibilityResults", "tweet": WEB}, "cut off…"),
         (reposting(other), "original"),
         (reposting({"tweet": {**other, **NOTE}}), "the whole text"),
+        (reposting(None), "cut off…"),
+        (reposting({"__typename": "TweetTombstone"}), "cut off…"),
+        ({**WEB, "legacy": {**WEB["legacy"], "retweeted_status_result": None}}, "cut off…"),
     ):
         for value in (collected(data), {**data, "__import_meta": {"item_id": "5"}}):
             row = only(lines(tmp_path / "a.ndjson", value))
             assert_post(row, text=text, post_id=str(BIG), user_id=str(BIG + 1), lang="en", is_quote=True, client="Web")
-            assert row["is_repost"] == ("retweeted_status_result" in data.get("legacy", {}))
+            assert row["is_repost"] == (data.get("legacy", {}).get("retweeted_status_result") is not None)
     old = {"type": "adaptive", "legacy": {**WEB["legacy"], "user_id_str": None}, "user": {"id_str": "7"}}
     assert_post(only(lines(tmp_path / "a.ndjson", collected(old))), post_id=str(BIG), user_id="7")
 

@@ -28,7 +28,7 @@ from temporal_adapters.weeks.spread import Spread, split_files
 from temporal_adapters.weeks.staged import Staged, index_path, read_staged
 from temporal_adapters.weeks.windows import wave_windows
 
-VERSION = 2
+VERSION = 3
 """Raised when the same settings and files give other weeks."""
 
 _DAY_S = 86_400.0
