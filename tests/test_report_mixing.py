@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from synthetic_run import NASTY, write_run, write_study
@@ -22,6 +23,7 @@ from temporal_adapters.mix.summary import summarise
 def write_mixing(study: Study, run: RunFolder, label: str = "joy") -> None:
     found = summarise(curve(answers(), QUESTION, "sequence", mixtures(SETTINGS)), QUESTION)
     found |= {"recipe": recipe(study), "label_low": "sadness", "label_high": label, "n_posts": 10, "origin": "x.csv"}
+    found |= {"base_digest": "b" * 64}
     with publish(run.root / "mix" / "curve", stage="mix", key=label, version=1, config={}, inputs={}) as work:
         (work.folder / "mix.json").write_text(json.dumps(found), encoding="utf-8")
 
@@ -67,3 +69,28 @@ def test_an_experiment_under_other_settings_is_not_shown_as_the_studys(
     assert "run ta mix again" in page_of(run)
     more_seeds = write_study(tmp_path, train={"seeds": [42, 99, 13, 5], "steps": 10, "checkpoint_steps": [5]})
     assert recipe(more_seeds) == recipe(study) != recipe(other)
+
+
+@pytest.mark.parametrize("settings", [{"method": "token-mean"}, {"wordings": ["short"]}])
+def test_an_experiment_read_by_another_method_or_other_wordings_is_not_the_studys(
+    made: tuple[Study, RunFolder], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    study, run = made
+    write_mixing(study, run)
+    report.build(write_study(tmp_path, series=settings), run)
+    assert "run ta mix again" in page_of(run)
+    spelled_out = write_study(tmp_path, series={"method": study.probe.methods[0], "scale": "share"})
+    assert recipe(spelled_out) == recipe(study)
+
+
+def test_an_experiment_with_another_base_of_the_same_name_is_not_the_studys(made: tuple[Study, RunFolder]) -> None:
+    study, run = made
+    write_mixing(study, run)
+    for digest, is_same in (("b" * 64, True), ("c" * 64, False)):
+        with publish(
+            run.logprobs("britains-mood", "base"),
+            stage="probe", key=digest, version=1, config={}, inputs={"base": digest},
+        ) as work:  # fmt: skip
+            (work.folder / "logprobs.txt").write_text("", encoding="utf-8")
+        report.build(study, run)
+        assert ("run ta mix again" not in page_of(run)) == is_same

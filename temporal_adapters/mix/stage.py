@@ -20,6 +20,7 @@ from temporal_adapters.errors import MixError
 from temporal_adapters.mix import draw
 from temporal_adapters.mix.curve import Question, curve, find_question
 from temporal_adapters.mix.grid import Experiment, experiment, models, require_steps
+from temporal_adapters.model import digest_base
 from temporal_adapters.progress import Listener, silent
 
 STAGE, VERSION = "mix-curve", 1
@@ -93,17 +94,12 @@ def expected(found: Experiment) -> Expected:
     question = find_question(probe.load_questionnaires(found.study), found.settings)
     config = {
         "mix": {"item": question.item, "low_option": question.low, "high_option": question.high},
-        "series": {"method": _method(found.study), "wordings": list(found.study.series.wordings)},
         "report": {name: value for name, value in scientific(found.study.report).items() if name in _FIGURE_SETTINGS},
         "recipe": recipe(found.study),
         "mixes": draw.expected(found.study, found.run, found.settings).key,
     }
-    inputs = {"answers.parquet": answers.outputs["answers.parquet"]["sha256"]}
+    inputs = {"answers.parquet": answers.outputs["answers.parquet"]["sha256"], "base": digest_base(found.study.model)}
     return Expected(found.run.root / FOLDER, STAGE, VERSION, config, inputs)
-
-
-def _method(study: Study) -> str:
-    return study.series.method or study.probe.methods[0]
 
 
 def _write(found: Experiment, question: Question, folder: Path) -> None:
@@ -112,14 +108,15 @@ def _write(found: Experiment, question: Question, folder: Path) -> None:
     from temporal_adapters.mix.figures import write_figures
     from temporal_adapters.mix.summary import summarise
 
-    answers = pl.read_parquet(found.run.answers / "answers.parquet")
-    table = curve(answers, question, _method(found.study), found.mixtures, found.study.series.wordings)
+    answers, asked = pl.read_parquet(found.run.answers / "answers.parquet"), recipe(found.study)
+    table = curve(answers, question, asked["series"]["method"], found.mixtures, asked["series"]["wordings"])
     weeks = read_manifest(found.run.weeks)
     origin = weeks.facts["origin"] if weeks is not None else ""
     settings = found.settings
     summary = {
         **summarise(table, question),
-        "recipe": recipe(found.study),
+        "recipe": asked,
+        "base_digest": digest_base(found.study.model),
         "label_low": settings.low,
         "label_high": settings.high,
         "n_posts": settings.n_posts,

@@ -122,7 +122,7 @@ def inputs(study: Study, run: RunFolder) -> dict[str, str]:
         found["validation"] = digest_json([validation.key, validation.outputs])
     mixing = read_manifest(_mixing_folder(run))
     if mixing is not None:
-        found["mixing"] = digest_json([mixing.key, mixing.outputs, recipe(study)])
+        found["mixing"] = digest_json([mixing.key, mixing.outputs, recipe(study), sorted(_bases(study, run))])
     return found
 
 
@@ -205,7 +205,18 @@ def _mixing_folder(run: RunFolder) -> Path:
 
 def _mixing(study: Study, run: RunFolder) -> dict[str, Any] | None:
     found = _json(_mixing_folder(run) / "mix.json")
-    return found if found is None or found["recipe"] == recipe(study) else {"stale": True}
+    if found is None:
+        return None
+    # A base that is made from the weeks keeps its name when it is made anew.
+    is_same = found["recipe"] == recipe(study) and _bases(study, run) <= {found["base_digest"]}
+    return found if is_same else {"stale": True}
+
+
+def _bases(study: Study, run: RunFolder) -> set[str]:
+    """Return the digests of the bases that were asked the study's questionnaires."""
+    asked = (run.logprobs(questionnaire.load(name).name, "base") for name in study.probe.questionnaires)
+    manifests = [read_manifest(folder) for folder in asked]
+    return {manifest.inputs["base"] for manifest in manifests if manifest is not None and "base" in manifest.inputs}
 
 
 def _json(path: Path) -> dict[str, Any] | None:
