@@ -18,14 +18,14 @@ from pydantic import ValidationError
 from tiny import save_tiny_base
 from typer.testing import CliRunner
 
-from temporal_adapters import mix, train
-from temporal_adapters.artifacts import RunFolder, read_manifest
+from temporal_adapters import mix, train, weeks
+from temporal_adapters.artifacts import RunFolder, read_corpora, read_manifest
 from temporal_adapters.cli import app
 from temporal_adapters.config import Study, load_study
 from temporal_adapters.config.mix import Mix
 from temporal_adapters.errors import ConfigError, MixError
 from temporal_adapters.mix import posts as labelled
-from temporal_adapters.mix.draw import build, draw, mixtures
+from temporal_adapters.mix.draw import build, draw, expected, mixtures
 from temporal_adapters.mix.grid import experiment
 from temporal_adapters.mix.posts import Labelled
 
@@ -109,6 +109,28 @@ def test_seed_and_share_fix_a_mix_and_different_seeds_draw_different_posts() -> 
         assert draw(mixture, pool(), False) == drawn[mixture.label]
     one, other = (set(drawn[f"share-0.5-seed-{seed}"]) for seed in (3, 4))
     assert 0 < len(one & other) < 20
+
+
+def test_further_shares_and_seeds_leave_the_files_of_the_other_mixes_as_they_are(tmp_path: Path) -> None:
+    """By the digest of its file an adapter knows whether its posts have changed."""
+    hashes = []
+    for name, shares, seeds in (("few", (0, 0.5, 1), (2,)), ("many", (0, 0.25, 0.5, 1), (1, 2))):
+        study = any_study(n_posts=8, shares=shares, seeds=seeds)
+        build(study, RunFolder(tmp_path / name), study.mix)
+        hashes.append({corpus.label: corpus.sha256 for corpus in read_corpora(RunFolder(tmp_path / name))})
+    few, many = hashes
+    assert (len(few), len(many)) == (3, 8)
+    assert {label: many[label] for label in few} == few
+
+
+def test_mixes_are_drawn_anew_when_the_rules_of_cleaning_have_a_new_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, run = any_study(n_posts=10), RunFolder(tmp_path)
+    build(study, run, study.mix)
+    assert expected(study, run, study.mix).state == "done"
+    monkeypatch.setattr(weeks, "VERSION", weeks.VERSION + 1)
+    assert expected(study, run, study.mix).state == "stale"
 
 
 def test_nested_mixes_keep_what_a_smaller_share_has_and_others_do_not() -> None:
@@ -273,14 +295,17 @@ def test_finished_work_is_kept_and_changed_settings_redo_what_depends_on_them(
     before = _times(run)
     mix.run(study, run)
     assert _times(run) == before
-    # A further seed: new mixes are added, no adapter is trained anew.
+    # A seed before and a share between: new mixes are added, no adapter is trained or asked anew.
     more, _ = open_study(tmp_path, base_folder)
-    more = more.model_copy(update={"mix": more.mix.model_copy(update={"seeds": (1, 2, 3)})})
-    assert mix.run(more, run)["seeds"] == [1, 2, 3]
+    more = more.model_copy(
+        update={"mix": more.mix.model_copy(update={"seeds": (0, 1, 2), "shares": (0, 0.25, 0.5, 1)})}
+    )
+    found = mix.run(more, run)
+    assert (found["seeds"], found["shares"]) == ([0, 1, 2], [0, 0.25, 0.5, 1])
     after = _times(run)
-    assert {path: after[path] for path in before if "/adapters/" in path} == {
-        path: time for path, time in before.items() if "/adapters/" in path
-    }
+    kept = {path: time for path, time in before.items() if "/adapters/" in path or "/logprobs/" in path}
+    assert len(kept) == 6 + 1 + 6 * 2
+    assert {path: after[path] for path in kept} == kept
     # Other posts behind the same path: everything is stale.
     own_posts(21).write_csv(tmp_path / "copy" / "posts.csv")
     found = experiment(study, run)
@@ -364,6 +389,9 @@ def test_the_command_takes_everything_on_its_line_and_prints_numbers(
     assert planned.exit_code == 0, planned.output
     assert "mixes:    6" in planned.output and "6 to train (0 of 6 are done)" in planned.output
     assert "13 models to ask" in planned.output and "on one A100" in planned.output
+    planned = CliRunner().invoke(app, [*call, "--dry-run", "--gpu", "A100", "--json"])
+    said = json.loads(planned.stdout)
+    assert (said["n_mixes"], said["n_models"], said["training"]["gpu"]) == (6, 13, "A100")
     assert not (tmp_path / "runs").exists()
     done = CliRunner().invoke(app, [*call, "--json"])
     assert done.exit_code == 0, done.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,7 +77,7 @@ def _mix(
     own = [f"mix.{name}={json.dumps(value)}" for name, value in given.items() if value is not None]
     session = open_session(study, runs, [*overrides, *own], quiet or (True if as_json else None), keep_log=not dry_run)
     if dry_run:
-        _say_plan(session, gpu)
+        _say_plan(session, gpu, as_json)
         return
     found = stage(session, choose_engine(engine, workers, address, slurm))
     if as_json:
@@ -103,12 +104,16 @@ def _say(session: Session, found: dict[str, Any]) -> None:
     typer.echo(f"\nresults: {session.run.root / 'mix' / 'curve'} (curve.parquet, mix.json, figures)")
 
 
-def _say_plan(session: Session, gpu: str | None) -> None:
+def _say_plan(session: Session, gpu: str | None, as_json: bool) -> None:
     from temporal_adapters import mix
     from temporal_adapters.model.base import choose_device
 
     device = gpu or ("H200" if choose_device(session.study.model.device).type == "cuda" else "CPU")
-    for sentence in mix.plan(session.study, session.run, device).sentences():
+    plan = mix.plan(session.study, session.run, device)
+    if as_json:
+        typer.echo(json.dumps(asdict(plan)))
+        return
+    for sentence in plan.sentences():
         typer.echo(sentence)
 
 

@@ -3,9 +3,9 @@
 Takes labelled posts, gives ``weeks/`` of a run folder of its own: one corpus per share and seed. Knows no model.
 
 A mix of share x holds n posts, the nearest whole number to x n of them with the label `high`, drawn without
-replacement. Seed and share alone fix what is drawn from given posts: further shares or seeds change no mix. Seeds draw
-independently. Mixes of one seed do, too, as weeks do, unless `nested` is set: then a mix of a larger share keeps all
-posts of `high` that a smaller one has, and drops as many of `low`.
+replacement. Seed and share alone fix what is drawn from given posts, and the file that holds it: further shares or
+seeds change no mix. Seeds draw independently. Mixes of one seed do, too, as weeks do, unless `nested` is set: then a
+mix of a larger share keeps all posts of `high` that a smaller one has, and drops as many of `low`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from temporal_adapters.config.mix import Mix
 from temporal_adapters.mix import posts as labelled
 from temporal_adapters.mix.posts import Labelled, Posts
 
-STAGE, VERSION = "mix", 1
+STAGE, VERSION = "mix", 2
 
 _FIRST = date(2000, 1, 3)
-"""First day of the first mix: the stages know corpora by weeks, and a mix has no time."""
+"""First day of the first mix, and the day of all posts: the stages know corpora by weeks, and a mix has no time."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Mixture:
     n_high, n_low
         Posts of each label.
     start
-        First day of the week in whose place it stands.
+        First day of the week in whose place it stands; moves with the number of mixes before it, so no corpus holds it.
     """
 
     label: str
@@ -85,12 +85,15 @@ def draw(mixture: Mixture, posts: Labelled, nested: bool) -> Posts:
 
 def expected(study: Study, run: RunFolder, settings: Mix) -> Expected:
     """Return the folder of the mixes, ``weeks/`` of `run`."""
+    from temporal_adapters import weeks as cleaning
+
     names = ("low", "high", "shares", "seeds", "n_posts", "nested", "text_column", "label_column", "encoding")
     science = scientific(settings)
     weeks = scientific(study.weeks)
     config: dict[str, Any] = {
         "mix": {name: science[name] for name in names},
         "weeks": {name: weeks[name] for name in ("clean", "redact", "min_characters")},
+        "cleaning": cleaning.VERSION,
     }
     return Expected(run.weeks, STAGE, VERSION, config, {"posts": labelled.digest(study, settings)})
 
@@ -131,7 +134,7 @@ def _write(folder: Path, posts: Labelled, settings: Mix) -> Iterator[dict[str, A
         chosen = draw(mixture, posts, settings.nested)
         ids = [post_id for post_id, _ in chosen]
         known = pl.DataFrame({"post_id": ids, "user_id": ids, "text": [text for _, text in chosen]})
-        fixed = {"created_at": mixture.start, "lang": None, "is_repost": False, "is_reply": False}
+        fixed = {"created_at": _FIRST, "lang": None, "is_repost": False, "is_reply": False}
         corpus = known.with_columns(
             *(pl.lit(value).cast(PANEL.columns[name]).alias(name) for name, value in fixed.items()),
             platform=pl.lit("labelled"),
