@@ -21,7 +21,7 @@ from temporal_adapters.errors import ValidityError
 from temporal_adapters.progress import Listener, silent
 from temporal_adapters.validate import dealing
 from temporal_adapters.validate.dealing import Split
-from temporal_adapters.validate.variants import Variant, answer, variant
+from temporal_adapters.validate.variants import HALVES, Variant, answer, variant
 from temporal_adapters.validity.components import components
 from temporal_adapters.validity.stage import cell_table
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from temporal_adapters.config import Study
 
-STAGE, VERSION = "halves", 1
-NAME = "halves.json"
+STAGE, VERSION = "halves", 2
+NAME, _CELLS = "halves.json", "cells.parquet"
 KINDS: tuple[Split, ...] = ("users", "posts")
 
 
@@ -48,8 +48,10 @@ def build(study: Study, run: RunFolder, by: Split, listener: Listener = silent) 
     Raises
     ------
     ValidityError
-        If fewer than 3 weeks are answered in both halves.
+        If the study has no series, or fewer than 3 weeks are answered in both halves.
     """
+    if read_manifest(run.series) is None:
+        raise ValidityError(f"{run.series} does not exist: run `ta run` (or `ta series`) first")
     sides = [_half(study, run, by, side) for side in (0, 1)]
     for one in sides:
         answer(one, listener)
@@ -69,13 +71,14 @@ def build(study: Study, run: RunFolder, by: Split, listener: Listener = silent) 
 
 def _half(study: Study, run: RunFolder, by: Split, side: int) -> Variant:
     changes = {"weeks.min_posts": 1}  # a week that is there in the whole is there in its halves
-    one = variant(study, run, f"half-{by}-{side + 1}", changes, own_weeks=True)
+    one = variant(study, run, f"half-{by}-{side + 1}", changes, own_weeks=True, own_seeds=HALVES[by] + side)
     dealing.half(run, one.run.weeks, by, side, study.placebo.seed)
     return one
 
 
 def _expected(study: Study, run: RunFolder, by: Split, sides: list[Variant]) -> Expected:
-    inputs = {one.name: digest_file(one.run.series / "cells.parquet") for one in sides}
+    inputs = {one.name: digest_file(one.run.series / _CELLS) for one in sides}
+    inputs[_CELLS] = digest_file(run.series / _CELLS)  # of the study itself, whose noise they are
     return Expected(folder(run, by), STAGE, VERSION, {"by": by, "seed": study.placebo.seed}, inputs)
 
 
@@ -84,7 +87,7 @@ def document(by: Split, sides: list[Variant]) -> dict[str, Any]:
     import polars as pl
 
     corpora = [corpus for one in sides for corpus in read_corpora(one.run)]
-    cells = [pl.read_parquet(one.run.series / "cells.parquet") for one in sides]
+    cells = [pl.read_parquet(one.run.series / _CELLS) for one in sides]
     names = cells[0].select("item", "option").unique(maintain_order=True).rows()
     return {
         "by": by,
@@ -112,6 +115,17 @@ def _one(cells: list[pl.DataFrame], item: str, option: str) -> dict[str, Any]:
 
 
 def read(run: RunFolder) -> dict[str, Mapping[str, Any]]:
-    """Return the results that there are, by kind of half."""
-    paths = {by: folder(run, by) / NAME for by in KINDS}
-    return {by: json.loads(path.read_text(encoding="utf-8")) for by, path in paths.items() if path.is_file()}
+    """Return the results that there are for the answers that the study has now, by kind of half."""
+    return {by: json.loads((folder(run, by) / NAME).read_text(encoding="utf-8")) for by in _made(run, current=True)}
+
+
+def stale(run: RunFolder) -> list[Split]:
+    """Return the kinds of halves that were made when the study had other answers: they say nothing about these."""
+    return _made(run, current=False)
+
+
+def _made(run: RunFolder, *, current: bool) -> list[Split]:
+    cells = run.series / _CELLS
+    now = digest_file(cells) if cells.is_file() else None
+    manifests = {by: read_manifest(folder(run, by)) for by in KINDS}
+    return [by for by, one in manifests.items() if one is not None and (one.inputs.get(_CELLS) == now) is current]

@@ -24,7 +24,7 @@ from temporal_adapters.config import scientific
 from temporal_adapters.errors import ValidityError
 from temporal_adapters.progress import Listener, silent
 from temporal_adapters.validate import dealing
-from temporal_adapters.validate.variants import Variant, answer, variant
+from temporal_adapters.validate.variants import OTHERS, Variant, answer, variant
 from temporal_adapters.validity import placebo_series
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def build(study: Study, run: RunFolder, listener: Listener = silent) -> Manifest
 def _answered(study: Study, run: RunFolder, listener: Listener) -> Iterator[tuple[str, tuple[Variant, pl.DataFrame]]]:
     """Yield source -> variant and its series, trained and asked as far as it was not."""
     for number in range(1, study.placebo.shuffles + 1):
-        one = variant(study, run, f"shuffled-{number}", own_weeks=True)
+        one = variant(study, run, f"shuffled-{number}", own_weeks=True, own_seeds=OTHERS + number)
         dealing.shuffle(run, one.run.weeks, _SHUFFLED_STREAM * study.placebo.seed + number)
         yield placebo_series.source_of("shuffled", number), (one, answer(one, listener))
     if study.placebo.questionnaire is not None:

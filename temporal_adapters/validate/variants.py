@@ -11,7 +11,7 @@ stale is redone and the old folder kept aside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,13 @@ class Variant:
 
 
 def variant(
-    study: Study, run: RunFolder, name: str, changes: Mapping[str, Any] | None = None, *, own_weeks: bool = False
+    study: Study,
+    run: RunFolder,
+    name: str,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    own_weeks: bool = False,
+    own_seeds: int = 0,
 ) -> Variant:
     """Return a variant of a study.
 
@@ -62,6 +68,10 @@ def variant(
         ``section.key`` -> value, such as ``{"train.learning_rate": 5e-6}``.
     own_weeks
         Read ``weeks/`` of the variant's own folder, which the caller has made, instead of the study's.
+    own_seeds
+        From 1 on: train with the study's seeds moved by so many times 1000 (see `seeds_of`), the same order kept; 0:
+        train with the study's seeds. Initialisation, order and dropout come from seed and week label alone, so
+        that trainings on other posts of a week would otherwise have that noise in common.
 
     Raises
     ------
@@ -76,6 +86,7 @@ def variant(
         for section in sections:
             node = node[section]
         node[last] = value
+    document["train"]["seeds"] = seeds_of(document["train"]["seeds"], own_seeds)
     try:
         changed = type(study).model_validate(document)
     except ValidationError as error:
@@ -83,6 +94,23 @@ def variant(
         place = ".".join(map(str, problem["loc"]))
         raise ValidityError(f"variant {name!r} of {study.study}: {place}: {problem['msg']}") from None
     return Variant(name, changed, RunFolder(run.validate / name, None if own_weeks else run.source or run.root))
+
+
+HALVES = {"users": 1, "posts": 3}
+OTHERS = 10
+"""Numbers of variants with seeds of their own: halves of users are 1 and 2, of posts 3 and 4, shuffles 11, 12, ..."""
+
+SEED_STRIDE = 1000
+"""Least distance between the training seeds of a study and those of its variants with seeds of their own."""
+
+
+def seeds_of(seeds: Sequence[int], number: int) -> tuple[int, ...]:
+    """Return the training seeds of a variant: those of no other number, and none of the study's.
+
+    They are moved by `number` times 1000, or times the next multiple of 1000 above the span of the seeds.
+    """
+    stride = SEED_STRIDE * (1 + (max(seeds) - min(seeds)) // SEED_STRIDE)
+    return tuple(seed + number * stride for seed in seeds)
 
 
 def answer(variant: Variant, listener: Listener = silent) -> pl.DataFrame:
