@@ -226,7 +226,7 @@ def document(halves: bool, seeds: int = 3) -> tuple[dict[str, Any], dict[str, An
     variance = {"week": 1.2, "seed": 0.0, "week:seed": 0.6}
     known = {"variance": variance, "n": {"week": 50, "seed": seeds}} if seeds > 1 else None
     option = {"item": "mood", "option": "Happy", "components": known, "survey_reliability": 0.8, "respondents": 1000.0}
-    option |= {"persistence": {"survey": 0.48, "model": 0.3}, "weeks": ["2023-01-02"] * 50}
+    option |= {"persistence": {"survey": 0.48, "model": 0.3}, "n_shared": 50}
     split = {"variance": {"week": 1.0, "half": 0.0, "week:half": 0.5}, "n": {"week": 50, "half": 2}}
     half = {"posts": 400.0, "users": 40.0, "options": [{"item": "mood", "option": "Happy", "components": split}]}
     return {"options": [option]}, {"users": half} if halves else {}
@@ -241,6 +241,9 @@ def test_a_study_without_halves_knows_seeds_but_not_posts() -> None:
     assert found.persistence == pytest.approx(0.6)
     with pytest.raises(ValidityError, match="measures no noise"):
         validity.measure(document(halves=False, seeds=1)[0])
+    old = {key: value for key, value in document(halves=False)[0]["options"][0].items() if key != "n_shared"}
+    with pytest.raises(ValidityError, match="run `ta correlate` again"):
+        validity.measure({"options": [old]})
 
 
 def test_halves_of_users_turn_signal_into_noise_of_posts() -> None:
@@ -253,6 +256,21 @@ def test_halves_of_users_turn_signal_into_noise_of_posts() -> None:
     assert noise.reliability_model(found.effort) == pytest.approx(0.96 / (0.96 + 0.24 + 0.2))
     alone = validity.measure(*document(halves=True, seeds=1))
     assert alone.noise[0].reliability_model(alone.effort) == pytest.approx(1 / 1.25)
+
+
+@pytest.mark.parametrize("respondents", [1000.0, None])
+def test_a_survey_of_noise_alone_is_worth_nothing_with_and_without_its_number_of_respondents(
+    respondents: float | None,
+) -> None:
+    option = document(halves=False)[0]["options"][0]
+    options = [{**option, "survey_reliability": known, "respondents": respondents} for known in (0.0, 0.0, 0.5)]
+    found = validity.measure({"options": options})
+    assert [one.reliability_survey(found.effort) for one in found.noise] == pytest.approx([0.02, 0.02, 0.5])
+    assert Question(found.noise, 0.5).knows("respondents") is (respondents is not None)
+    assert found.persistence == pytest.approx(0.48 / 0.5)
+    blind = validity.measure({"options": options[:2]})
+    assert blind.persistence is None
+    assert Question(blind.noise, 0.5).design(blind.effort).reliability_survey == pytest.approx(0.02)
 
 
 def asked(*words: str) -> tuple[int, str]:
@@ -282,7 +300,11 @@ def test_the_command_solves_for_posts_and_draws_the_curves(tmp_path: Path) -> No
         (["--noise-at", "1000"], "--noise-at needs --posts"),
         (["--seeds", "3"], "take it from a finished study"),
         (["--plot", "curve.gif"], "must end in"),
+        (["--plot", "nowhere/curve.svg"], "the folder nowhere does not exist"),
         (["--reliability-model", "1.5"], "a reliability of 1.5 does not exist"),
+        (["--alpha", "0.9"], "--alpha 0.9: a family-wise error rate lies above 0 and below 0.5"),
+        (["--alpha", "2"], "--alpha 2: "),
+        (["--alpha", "-1"], "--alpha -1: "),
     ],
 )
 def test_numbers_that_would_change_nothing_are_refused(words: list[str], said: str) -> None:

@@ -27,6 +27,7 @@ from temporal_adapters.significance import (
     processes,
     stationarity,
 )
+from temporal_adapters.significance.effort import Effort, Noise, Question, needed
 
 DEATHS = (MALE_DEATHS[None], FEMALE_DEATHS[None])
 LEAD = (SALES_LEAD[None], SALES[None])
@@ -312,7 +313,7 @@ def test_power_without_a_relation_is_the_error_rate_and_grows_with_weeks() -> No
     assert power.analytic(power.Design(60, 0.0))["dynamics"] == pytest.approx(0.05, abs=1e-6)
     rates = [power.analytic(power.Design(n, 0.4))["dynamics"] for n in (30, 60, 120)]
     assert rates == sorted(rates)
-    weeks = power.weeks_needed(power.Design(30, 0.4))
+    weeks = needed(Question((Noise(),), 0.4), Effort(30), "weeks")
     assert weeks is not None
     assert power.analytic(power.Design(weeks, 0.4))["dynamics"] >= 0.8
     assert power.analytic(power.Design(weeks - 1, 0.4))["dynamics"] < 0.8

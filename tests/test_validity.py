@@ -15,6 +15,7 @@ from synthetic_run import write_run, write_study
 from temporal_adapters import series, validity
 from temporal_adapters.errors import ValidityError
 from temporal_adapters.significance import autoregression
+from temporal_adapters.significance.effort import Question, changed
 from temporal_adapters.validity import nowcast, reliability, smoothing
 from temporal_adapters.validity.placebo import out_of_time
 from temporal_adapters.validity.stability import _smooth as smooth_series
@@ -283,13 +284,14 @@ def test_the_stage_writes_every_figure_of_every_option_or_says_why_not(tmp_path:
     assert happy["not_available"] == {}
     assert happy["placebo"]["kind"] == "out-of-time"
     assert happy["placebo"]["p_level"] < 0.1
-    now, more = (validity.measured(validity.read(run), seeds=seeds) for seeds in (None, 30))
-    assert now["reliability_model"] == pytest.approx(
-        np.median([entry["model_reliability"] for entry in written["options"]])
-    )
-    assert now["reliability_model"] < more["reliability_model"] < 1
-    assert 0.4 < now["persistence"] <= 0.98
-    assert now["weeks"] == 44
+    found = validity.measure(validity.read(run))
+    designs = [Question(found.noise, 0.5).design(changed(found.effort, {"seeds": seeds})) for seeds in (None, 30)]
+    now, more = (design.reliability_model for design in designs)
+    assert now == pytest.approx(np.median([entry["model_reliability"] for entry in written["options"]]))
+    assert now < more < 1
+    assert found.persistence is not None
+    assert 0.4 < found.persistence <= 0.98
+    assert found.effort.weeks == 43  # of 44: week 17 is a gap
 
 
 def test_figures_without_their_material_are_null_with_the_reason() -> None:
@@ -311,6 +313,6 @@ def test_series_out_of_time_are_a_null_for_unrelated_series() -> None:
 
 
 def test_a_study_without_noise_measures_none() -> None:
-    option = {"components": None, "survey_reliability": 0.5, "persistence": None, "weeks": []}
+    option = {"components": None, "survey_reliability": 0.5, "persistence": None, "n_shared": 0}
     with pytest.raises(ValidityError, match="measures no noise"):
-        validity.measured({"options": [option]})
+        validity.measure({"options": [option]})

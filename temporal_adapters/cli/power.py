@@ -65,18 +65,19 @@ def _power(
     from temporal_adapters.significance import effort as efforts
     from temporal_adapters.significance import power
 
-    if plot is not None and plot.suffix not in (".svg", ".pdf", ".png"):
-        raise UsageError(f"--plot {plot}: the name must end in .svg, .pdf or .png")
-    measured = _measured(study, runs) if study else None
+    if not 0 < alpha < 0.5:
+        raise UsageError(f"--alpha {alpha:g}: a family-wise error rate lies above 0 and below 0.5")
+    _require_place(plot)
+    measured, aside = _measured(study, runs) if study else (None, [])
     noise = _noise(measured, noise_at, users_noise_at, reliability_model, reliability_survey)
     own = measured.effort if measured is not None else efforts.Effort(WEEKS)
     given = {"weeks": weeks, "posts": posts, "users": users, "seeds": seeds, "wordings": wordings}
     given["respondents"] = respondents
     effort = efforts.changed(own, given)
-    usual = measured.persistence if measured is not None else PERSISTENCE
-    question = efforts.Question(
-        noise, r, usual if persistence is None else persistence, lag, n_lags=lags, n_questions=questions, alpha=alpha
-    )
+    guessed = persistence is None and (measured is None or measured.persistence is None)
+    known = persistence if persistence is not None or measured is None else measured.persistence
+    usual = PERSISTENCE if known is None else known
+    question = efforts.Question(noise, r, usual, lag, n_lags=lags, n_questions=questions, alpha=alpha)
     _require_known(question, given, effort, bool(study))
     design = question.design(effort)
     found: dict[str, Any] = {
@@ -84,7 +85,7 @@ def _power(
         "design": asdict(design),
         "formula": power.analytic(design),
         "simulated": power.simulated(design, worlds, seed) if worlds else None,
-        "weeks_for_80_percent": power.weeks_needed(design),
+        "weeks_for_80_percent": efforts.needed(question, effort, "weeks"),
         "detectable_r": power.detectable(design),
         "target": target,
         "needed": {part: _needed(question, effort, part, target) for part in efforts.PARTS if question.knows(part)},
@@ -92,19 +93,35 @@ def _power(
         "curve": {
             str(n): question.power(efforts.changed(effort, {"weeks": n})) for n in _CURVE_WEEKS if n - abs(lag) >= 12
         },
-        "notes": _notes(measured, question),
+        "notes": [*_notes(measured, question, guessed), *aside],
     }
+    typer.echo(json.dumps(found) if as_json else "\n".join(_lines(design.family, found)))
     if plot is not None:
         _draw(plot, question, effort, target, worlds, seed)
-    typer.echo(json.dumps(found) if as_json else "\n".join(_lines(design.family, found)))
 
 
-def _measured(study: str, runs: Path) -> Measured:
+def _require_place(plot: Path | None) -> None:
+    """Refuse a plot that cannot be written before anything is reckoned."""
+    from temporal_adapters.errors import UsageError
+
+    if plot is not None and plot.suffix not in (".svg", ".pdf", ".png"):
+        raise UsageError(f"--plot {plot}: the name must end in .svg, .pdf or .png")
+    if plot is not None and not plot.parent.is_dir():
+        raise UsageError(f"--plot {plot}: the folder {plot.parent} does not exist")
+
+
+def _measured(study: str, runs: Path) -> tuple[Measured, list[str]]:
+    """Return what a study measured, and what of it is left out."""
     from temporal_adapters import validity
     from temporal_adapters.validate import halves
 
     session = open_session(study, runs, [], keep_log=False)
-    return validity.measure(validity.read(session.run), halves.read(session.run))
+    aside = [
+        f"The halves of {kind} were made when the study had other answers than now, and are left out:"
+        f" run `{HALVES} {kind}` again."
+        for kind in halves.stale(session.run)
+    ]
+    return validity.measure(validity.read(session.run), halves.read(session.run)), aside
 
 
 def _noise(
@@ -141,6 +158,14 @@ def _over(reliability: float) -> float:
     return 1 / reliability - 1
 
 
+_TELLING = {
+    "seeds": "several seeds that differ",
+    "wordings": "several wordings that differ",
+    "respondents": "a survey with numbers of respondents and standard errors",
+}
+"""What a study must have for the noise of these to be known."""
+
+
 def _require_known(question: Question, given: Mapping[str, float | None], effort: Effort, of_study: bool) -> None:
     """Refuse numbers whose noise nobody knows: they would change nothing and look as if they did."""
     from temporal_adapters.errors import UsageError
@@ -153,8 +178,13 @@ def _require_known(question: Question, given: Mapping[str, float | None], effort
             kind, option = ways[part]
             first = f"measure it by `{HALVES} {kind}`, or give" if of_study else "give"
             raise UsageError(f"--{part}: the noise of {part} is not known: {first} it by {option}")
+        first = f"--{part}: the noise of {part} is not known"
         if not of_study:
-            raise UsageError(f"--{part}: the noise of {part} is not known: take it from a finished study with --study")
+            raise UsageError(f"{first}: take it from a finished study with --study")
+        raise UsageError(
+            f"{first}, so that their number changes nothing: it takes a study with {_TELLING[part]}, and no reliability"
+            " given by hand"
+        )
     for part, (_, option) in ways.items():
         if question.knows(part) and getattr(effort, part) is None:
             raise UsageError(f"{option} needs --{part}")
@@ -166,11 +196,16 @@ def _needed(question: Question, effort: Effort, part: str, target: float) -> dic
     return {name: needed(question, effort, part, target, test) for name, test in _TESTS.items()}
 
 
-def _notes(measured: Measured | None, question: Question) -> list[str]:
+def _notes(measured: Measured | None, question: Question, guessed: bool) -> list[str]:
     """Return what is not known, and how it gets known."""
     if measured is None:
         return []
     notes = []
+    if guessed:
+        notes.append(
+            f"The persistence is not known and taken as {PERSISTENCE:g}: the survey has no values of neighbouring"
+            " weeks, or no signal; give it by --persistence."
+        )
     if not measured.halves:
         notes.append(
             "How many posts are needed is not known: the study measures no noise of posts and users, which looks like"

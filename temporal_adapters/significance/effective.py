@@ -17,16 +17,24 @@ MIN_EFFECTIVE = 3.0
 def autocorrelation(series: Array, n_lags: int) -> Array:
     """Return the autocorrelations at lags 1..n_lags of each row, scaled by the pairs there are.
 
-    The mean product over present pairs over the mean square: without gaps the usual estimate times n / (n - j).
+    The mean product over present pairs over the mean square: without gaps the usual estimate times n / (n - j). NaN
+    where no two values lie so far apart.
     """
+    found, n_pairs = _products(series, n_lags)
+    return np.where(n_pairs > 0, found, np.nan)
+
+
+def _products(series: Array, n_lags: int) -> tuple[Array, Array]:
+    """Return autocorrelations, 0 where there is no pair, and the numbers of pairs."""
     away = series - np.nanmean(series, axis=-1, keepdims=True)
     variance = np.nanmean(away**2, axis=-1)
-    found = np.zeros((*series.shape[:-1], n_lags))
+    found, n_pairs = np.zeros((2, *series.shape[:-1], n_lags))
     for lag in range(1, n_lags + 1):
         pair = away[..., lag:] * away[..., :-lag]
-        n = np.isfinite(pair).sum(axis=-1)
-        found[..., lag - 1] = np.nansum(pair, axis=-1) / np.maximum(n, 1) / variance
-    return found
+        n = n_pairs[..., lag - 1] = np.isfinite(pair).sum(axis=-1)
+        with np.errstate(invalid="ignore"):  # a constant series has none
+            found[..., lag - 1] = np.nansum(pair, axis=-1) / np.maximum(n, 1) / variance
+    return found, n_pairs
 
 
 def effective_weeks(first: Array, second: Array) -> Array:
@@ -41,7 +49,7 @@ def effective_weeks(first: Array, second: Array) -> Array:
     first, second = np.where(both, first, np.nan), np.where(both, second, np.nan)
     lag = np.arange(1, n_lags + 1)
     weight = np.where(lag <= n[..., None] // 5, 1.0 - lag / n[..., None], 0.0)
-    shared = (weight * autocorrelation(first, n_lags) * autocorrelation(second, n_lags)).sum(axis=-1)
+    shared = (weight * _products(first, n_lags)[0] * _products(second, n_lags)[0]).sum(axis=-1)
     return np.asarray(n / np.maximum(1.0 + 2.0 * shared, 1.0))
 
 

@@ -203,17 +203,6 @@ def _found_by_level(
     return np.asarray(dynamics.p_values(observed, peaks) <= _share(design.alpha, design.n_questions))
 
 
-def weeks_needed(design: Design, power: float = 0.8, test: str = "dynamics", most: int = 2000) -> int | None:
-    """Return the fewest weeks with which the formula promises `power`; None if `most` are not enough."""
-    low, high = 12 + abs(design.lag), most
-    if high < low or analytic(replace(design, weeks=high))[test] < power:
-        return None
-    while low < high:  # power grows with weeks
-        middle = (low + high) // 2
-        low, high = (low, middle) if analytic(replace(design, weeks=middle))[test] >= power else (middle + 1, high)
-    return low
-
-
 def detectable(design: Design, power: float = 0.8, test: str = "dynamics") -> float | None:
     """Return the smallest true correlation found with `power` by the formula; None if not even .999 is."""
     if analytic(replace(design, r=0.999))[test] < power:

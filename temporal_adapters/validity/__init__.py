@@ -6,7 +6,7 @@ Takes arrays of weekly values, gives records of figures. Knows no adapter and no
 from temporal_adapters.validity.assess import Case, assess
 from temporal_adapters.validity.components import Components, components
 from temporal_adapters.validity.contrast import Contrast, compare, contrast
-from temporal_adapters.validity.measured import Halves, Measured, measure, measured, noise
+from temporal_adapters.validity.measured import Halves, Measured, measure, noise
 from temporal_adapters.validity.nowcast import Nowcast, clark_west, diebold_mariano, gain
 from temporal_adapters.validity.placebo import Kind, Placebo, by_kind, rank
 from temporal_adapters.validity.placebo import sentence as placebo_sentence
@@ -54,7 +54,6 @@ __all__ = [
     "gain",
     "local_level",
     "measure",
-    "measured",
     "noise",
     "placebo_sentence",
     "rank",

@@ -89,6 +89,9 @@ def assess(case: Case, draws: int, seed: int) -> dict[str, Any]:
         },
     }
     found["corrected"] = figure("corrected", lambda: _corrected(case, found))
+    for side, known in found["persistence"].items():
+        if not math.isfinite(known):
+            reasons[f"persistence of the {side}"] = "needs values of neighbouring weeks, and that they vary"
     return {**_plain(found), "not_available": reasons}
 
 
@@ -109,7 +112,7 @@ def _corrected(case: Case, found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _persistence(case: Case) -> dict[str, float]:
-    """Return the autocorrelation from one week to the next of both observed series."""
+    """Return the autocorrelation from one week to the next of both observed series; NaN without such weeks."""
     sides = (("model", case.model), ("survey", case.survey))
     return {name: float(effective.autocorrelation(side[None], 1)[0, 0]) for name, side in sides}
 

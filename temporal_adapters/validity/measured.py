@@ -66,14 +66,11 @@ def noise(
     by_users, by_posts
         Split halves, where they were made.
     survey_reliability, respondents
-        Of the survey.
+        Of the survey; without a number of respondents its noise is what none of them takes away.
     """
     variance = components.variance if components is not None else {"week": 1.0}
     parts = {name: max(variance.get(f"week:{factor}", 0.0), 0.0) for name, factor in _FACTORS.items()}
-    survey = None
-    if survey_reliability and respondents:
-        survey = (1 / survey_reliability - 1) * respondents
-    found = Noise(signal=max(variance["week"], 0.0), survey=survey, **parts)
+    found = replace(_survey(survey_reliability, respondents), signal=max(variance["week"], 0.0), **parts)
     whole = by_users or by_posts
     if whole is None:
         return found
@@ -91,6 +88,13 @@ def noise(
     return found
 
 
+def _survey(reliability: float | None, respondents: float | None) -> Noise:
+    if reliability is None:
+        return Noise()
+    over = 1 / max(reliability, LEAST_RELIABILITY) - 1
+    return Noise(survey=over * respondents) if respondents else Noise(survey_rest=over)
+
+
 _FACTORS = {"seeds": "seed", "wordings": "wording", "cells": "seed:wording"}
 
 
@@ -103,7 +107,7 @@ class Measured:
     noise
         One per option.
     persistence
-        Median over options, of the survey's signal.
+        Median over options, of the survey's signal; None where no option has a survey in neighbouring weeks.
     effort
         The study's own numbers.
     halves
@@ -111,7 +115,7 @@ class Measured:
     """
 
     noise: tuple[Noise, ...]
-    persistence: float
+    persistence: float | None
     effort: Effort
     halves: tuple[str, ...]
 
@@ -129,7 +133,7 @@ def measure(document: Mapping[str, Any], halves: Mapping[str, Mapping[str, Any]]
     Raises
     ------
     ValidityError
-        If no option has what is needed.
+        If no option has what is needed, or an older version wrote the document.
     """
     given = halves or {}
     found, surveys, persistence, sizes = [], [], [], {"seed": 1, "wording": 1}
@@ -140,21 +144,20 @@ def measure(document: Mapping[str, Any], halves: Mapping[str, Mapping[str, Any]]
             continue
         sizes = {**sizes, **({name: known.n[name] for name in sizes if name in known.n} if known else {})}
         reliability = option["survey_reliability"]
-        found.append(
-            noise(known, split.get("users"), split.get("posts"), reliability or None, option.get("respondents"))
-        )
-        if reliability:
+        found.append(noise(known, split.get("users"), split.get("posts"), reliability, option.get("respondents")))
+        if reliability is not None:
             surveys.append(reliability)
-            if option.get("persistence"):
-                persistence.append(option["persistence"]["survey"] / reliability)
-    if not found or not surveys or not persistence:
+        seen = (option.get("persistence") or {}).get("survey")
+        if reliability and seen is not None:
+            persistence.append(seen / reliability)
+    if not found or not surveys:
         raise ValidityError(
             "the study measures no noise: it needs several seeds or wordings, or halves (ta validate --halves users),"
-            " and a survey with numbers of respondents"
+            " and a survey with standard errors or numbers of respondents"
         )
     return Measured(
         noise=tuple(found),
-        persistence=min(max(statistics.median(persistence), 0.0), MOST_PERSISTENCE),
+        persistence=min(max(statistics.median(persistence), 0.0), MOST_PERSISTENCE) if persistence else None,
         effort=_effort(document, sizes, given),
         halves=tuple(given),
     )
@@ -169,42 +172,15 @@ def _halves(document: Mapping[str, Any], option: Mapping[str, Any]) -> Halves | 
 
 def _effort(document: Mapping[str, Any], sizes: Mapping[str, int], halves: Mapping[str, Any]) -> Effort:
     options = document["options"]
+    if not all("n_shared" in one for one in options):
+        raise ValidityError("validity.json does not say how many weeks are shared: run `ta correlate` again")
     respondents = [one["respondents"] for one in options if one.get("respondents")]
     some: Mapping[str, Any] = next(iter(halves.values()), {})
     return Effort(
-        weeks=int(statistics.median(len(one["weeks"]) for one in options)),
+        weeks=int(statistics.median(one["n_shared"] for one in options)),
         posts=2 * some["posts"] if some else None,
         users=2 * some["users"] if len(halves) > 1 else None,
         seeds=sizes["seed"],
         wordings=sizes["wording"],
         respondents=statistics.median(respondents) if respondents else None,
     )
-
-
-def measured(document: Mapping[str, Any], seeds: int | None = None, wordings: int | None = None) -> dict[str, float]:
-    """Return medians over options: reliability of the model's and the survey's series, persistence, and weeks.
-
-    The model's reliability counts noise between seeds and wordings. Noise from a finite number of posts moves all seeds
-    alike and is not among it: halves (`measure`) tell it apart.
-
-    Parameters
-    ----------
-    document
-        Content of `validity.json`.
-    seeds, wordings
-        Numbers to plan with; those of the study without them.
-
-    Raises
-    ------
-    ValidityError
-        If no option has what is needed.
-    """
-    found = measure(document)
-    effort = replace(found.effort, seeds=seeds or found.effort.seeds, wordings=wordings or found.effort.wordings)
-    surveys = [one["survey_reliability"] for one in document["options"] if one["survey_reliability"]]
-    return {
-        "reliability_model": statistics.median(one.reliability_model(effort) for one in found.noise),
-        "reliability_survey": max(statistics.median(surveys), LEAST_RELIABILITY),
-        "persistence": found.persistence,
-        "weeks": float(effort.weeks),
-    }

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 STAGE = "validity"
-VERSION = 5
+VERSION = 6
 UNIFORM_DRAWS = 499
 """Null draws behind each placebo's p-values, whose distribution is shown."""
 
@@ -105,7 +105,8 @@ def document(study: Study, run: RunFolder) -> dict[str, Any]:
         case = _case(here, weeks, source, lag, placebo_series.of_option(placebos, item, option, weeks))
         figures = assess(case, settings.draws, settings.seed)
         asked = here["series"].filter(pl.col("source") == source)["n"].median()
-        known = {"weeks": [week.isoformat() for week in weeks], "respondents": asked}
+        known = {"weeks": [week.isoformat() for week in weeks], "n_shared": _shared(here["series"], source)}
+        known["respondents"] = asked
         options.append({"item": item, "option": option, **known, **figures})
     target = series.filter(pl.col("source") == source)
     checked = {kind: _uniformity(placebos, kind, both, target, lag, settings.seed) for kind in placebos}
@@ -154,6 +155,13 @@ def _names(series: pl.DataFrame, source: str) -> list[tuple[str, str]]:
 def _weeks(series: pl.DataFrame) -> list[date]:
     days = series["week"].unique().sort().to_list()
     return [days[0] + step * WEEK for step in range((days[-1] - days[0]) // WEEK + 1)]
+
+
+def _shared(series: pl.DataFrame, source: str) -> int:
+    """Return in how many weeks both sides have a value: a survey need not be weekly."""
+    known = series.filter(series["value"].is_finite())
+    sides = (set(known.filter(known["source"] == name)["week"].to_list()) for name in (ADAPTERS, source))
+    return len(set.intersection(*sides))
 
 
 def _case(
