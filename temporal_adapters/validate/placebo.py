@@ -51,12 +51,13 @@ def build(study: Study, run: RunFolder, listener: Listener = silent) -> Manifest
     Raises
     ------
     ValidityError
-        If the study has no survey or no series.
+        If the study has no survey or no series, or its adapters, answers or series are not those of today's settings.
     """
     if study.survey is None:
         raise ValidityError(f"the study {study.study!r} has no survey that a placebo could be compared with")
     if read_manifest(run.series) is None:
         raise ValidityError(f"{run.series} does not exist: run `ta run` (or `ta series`) first")
+    _require_current(study, run)
     made = dict(_answered(study, run, listener))
     wanted = _expected(study, run, made)
     if wanted.state != "done":
@@ -70,6 +71,20 @@ def build(study: Study, run: RunFolder, listener: Listener = silent) -> Manifest
     if manifest is None:
         raise ValidityError(f"{wanted.folder} vanished while it was written: run `ta validate --placebo` again")
     return manifest
+
+
+def _require_current(study: Study, run: RunFolder) -> None:
+    """Raise unless the real series is made as its placebos will be: with today's settings, base and weeks."""
+    from temporal_adapters import probe, series, train
+
+    for stage in (train, probe, series):
+        for one in stage.expected(study, run):
+            gap = stage is train and study.series.allow_missing and one.state != "stale"
+            if one.state != "done" and not gap:
+                why = f"of other settings or inputs ({one.reasons()[0]})" if one.state == "stale" else "missing"
+                raise ValidityError(
+                    f"{one.folder} is {why}, so placebos would not be made as the real series was: run `ta run` first"
+                )
 
 
 def _answered(study: Study, run: RunFolder, listener: Listener) -> Iterator[tuple[str, tuple[Variant, pl.DataFrame]]]:
