@@ -16,6 +16,7 @@ from temporal_adapters.report.material import Material
 from temporal_adapters.report.numbers import count, decimal, p_words, probability
 from temporal_adapters.report.sections import scrolling, section
 from temporal_adapters.validity import placebo_sentence
+from temporal_adapters.validity.placebo_series import DEPENDENT
 
 el = element
 
@@ -130,10 +131,25 @@ def _uniform(material: Material) -> list[str]:
     """Return one sentence per kind on whether the placebos' own p-values are uniform, as they should be."""
     known = material.validity.get("placebos", {})
     found = [
-        f"Placebo p-values ({kind}, {count(one['n'])} series, one option each): mean r {decimal(one['mean_r'], 3)};"
-        f" uniform by Kolmogorov and Smirnov, changes KS {p_words('p', one['changes']['p'])},"
-        f" levels KS {p_words('p', one['levels']['p'])}."
+        _uniform_sentence(kind, one, len(material.validity["options"]))
         for kind, one in known.get("uniform", {}).items()
     ]
     stale = known.get("not_available", {}).get("placebos")
     return [*found, f"Not shown: {stale}."] if stale else found
+
+
+def _uniform_sentence(kind: str, one: Mapping[str, Any], n_options: int) -> str:
+    n, mean = count(one["n"]), f"mean r {decimal(one['mean_r'], 3)}"
+    if kind in DEPENDENT:
+        return (
+            f"Placebo p-values ({kind}, {n} options answered by the same adapters): {mean}; distance from uniform by"
+            f" Kolmogorov and Smirnov, changes {decimal(one['changes']['distance'])},"
+            f" levels {decimal(one['levels']['distance'])}, without a p: the options depend on each other."
+        )
+    said = (
+        f"Placebo p-values ({kind}, {n} series, one option each): {mean}; uniform by Kolmogorov and Smirnov,"
+        f" changes KS {p_words('p', one['changes']['p'])}, levels KS {p_words('p', one['levels']['p'])}"
+    )
+    if one["n"] > n_options:
+        said += f", as if independent although the survey's {count(n_options)} series recur"
+    return f"{said}."

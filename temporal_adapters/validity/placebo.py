@@ -121,8 +121,10 @@ def by_kind(real: Array, placebos: Mapping[str, Array], survey: Array) -> dict[s
     Raises
     ------
     ValidityError
-        If the real series does not vary.
+        If the real series does not vary in the weeks of the survey.
     """
+    if not varying(real, survey):
+        raise ValidityError("the series does not vary in the weeks that it shares with the survey")
     every = {**placebos, OUT_OF_TIME: out_of_time(real)}
     return {kind: _kind(real, series, survey) for kind, series in every.items() if len(series)}
 
@@ -174,7 +176,9 @@ def sentence(document: Mapping[str, Any]) -> str:
     words = f"Placebos: {'; '.join(parts)}."
     if kinds == [OUT_OF_TIME]:
         words += " `ta validate --placebo` makes placebos with adapters."
-    real, theirs = (statistics.median(values) for values in zip(*map(_persistences, found), strict=True))
+    # Documents of earlier versions hold options without a rank, too.
+    known = [pair for pair in map(_persistences, found) if None not in pair]
+    real, theirs = (statistics.median(values) for values in zip(*known, strict=True)) if known else (0.0, 0.0)
     if theirs < real - LESS_PERSISTENT:
         words += (
             f" They persist less from week to week ({theirs:.2f}) than the real series ({real:.2f}):"
@@ -187,5 +191,5 @@ LESS_PERSISTENT = 0.2
 """Difference of autocorrelations from which on it is said."""
 
 
-def _persistences(one: Mapping[str, Any]) -> tuple[float, float]:
+def _persistences(one: Mapping[str, Any]) -> tuple[Any, Any]:
     return one["real_persistence"], one["persistence"]

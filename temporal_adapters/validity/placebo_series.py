@@ -25,6 +25,9 @@ PREFIX = "placebo"
 QUESTIONNAIRE = "questionnaire"
 """Kind whose options have nothing to do with the survey's: every one is a placebo of every option."""
 
+DEPENDENT = (QUESTIONNAIRE,)
+"""Kinds whose series depend on each other: the options of one questionnaire, answered by the same adapters."""
+
 STALE = "the placebos belong to an older series: run `ta validate --placebo` again"
 
 
@@ -79,7 +82,8 @@ def of_option(kinds: Mapping[str, pl.DataFrame], item: str, option: str, weeks: 
 def in_turn(kinds: Mapping[str, pl.DataFrame], kind: str, names: Sequence[tuple[str, str]]) -> list[pl.DataFrame]:
     """Return one series per placebo draw, of another option each: draws are independent, the options of one are not.
 
-    The i-th draw gives the i-th option, round and round; of an irrelevant questionnaire every option is a draw.
+    The i-th draw gives the i-th option, round and round. An irrelevant questionnaire gives all its options, which are
+    not independent (`DEPENDENT`).
     """
     table = kinds[kind]
     if kind == QUESTIONNAIRE:

@@ -1,7 +1,7 @@
 """The stage `validity`: `series/` to `validity/validity.json`.
 
 Takes a study and its run folder, gives one JSON document with the figures of every option that both the adapters
-and the survey have, at the first tested lag. Reads tables only; knows no adapter.
+and the survey have and the study does not exclude, at the first tested lag. Reads tables only; knows no adapter.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def document(study: Study, run: RunFolder) -> dict[str, Any]:
     source = study.survey.source if study.survey else ""
     lag, settings = study.correlate.lags[0], study.correlate
     series = tables["series"]
-    both = sorted(set(_names(series, ADAPTERS)) & set(_names(series, source)))
+    shared = sorted(set(_names(series, ADAPTERS)) & set(_names(series, source)))
+    both = [pair for pair in shared if not {pair[0], "/".join(pair)} & set(settings.exclude)]
     placebos, reason = placebo_series.read(run)
     options = []
     for item, option in both:
@@ -124,7 +125,10 @@ def _uniformity(
     lag: int,
     seed: int,
 ) -> dict[str, Any] | str:
-    """Return how far the p-values of one kind of placebo are from uniform, or why nobody can say."""
+    """Return how far the p-values of one kind of placebo are from uniform, or why nobody can say.
+
+    Series that depend on each other have a distance from uniform but no probability of it, and no standard error.
+    """
     weeks = _weeks(survey)
     later = [week + lag * WEEK for week in weeks]
     pairs = []
@@ -138,12 +142,14 @@ def _uniformity(
         seen = unrelated(sides[0], sides[1], UNIFORM_DRAWS, seed)
     except (ValidityError, CorrelateError) as error:
         return str(error)
+    independent = kind not in placebo_series.DEPENDENT
+    unknown = {} if independent else {"p": None}
     return {
         "n": len(both),
         "mean_r": seen.mean_r,
-        "mean_r_se": seen.mean_r_se,
-        "changes": asdict(seen.changes),
-        "levels": asdict(seen.levels),
+        "mean_r_se": seen.mean_r_se if independent else None,
+        "changes": asdict(seen.changes) | unknown,
+        "levels": asdict(seen.levels) | unknown,
     }
 
 

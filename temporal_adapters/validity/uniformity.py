@@ -70,7 +70,8 @@ def unrelated(first: Array, second: Array, draws: int = 999, seed: int = 1) -> U
     ----------
     first, second
         (m, n) weekly values, the lag applied, NaN where missing; row i of one belongs to row i of the other. Rows must
-        be independent of each other for the comparison to mean anything: of a world with many options take one.
+        be independent of each other for p and standard error to mean anything: of a world with many options take one.
+        Where `second` repeats a series, its rows are independent only for given series.
     draws, seed
         Null draws of every test, and their seed. Every row has signs of its own.
 
