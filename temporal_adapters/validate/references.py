@@ -39,14 +39,14 @@ class Method:
         Its name, and what it is in a few words.
     series
         week, option, value, se of the world's question.
-    run
-        Where its adapters lie; None where it has none.
+    adapters
+        Folders of its adapters, one per week and seed of its study; none where it has none.
     """
 
     name: str
     what: str
     series: pl.DataFrame
-    run: RunFolder | None = None
+    adapters: tuple[Path, ...] = ()
 
 
 def methods(study: Study, run: RunFolder, ours: pl.DataFrame, variants: Sequence[Variant]) -> Iterator[Method]:
@@ -65,7 +65,7 @@ def methods(study: Study, run: RunFolder, ours: pl.DataFrame, variants: Sequence
 
     settings = study.validation
     corpora: dict[date, Path] = {corpus.start: corpus.path for corpus in read_corpora(run) if corpus.n_posts}
-    yield Method(STUDY, "this study's adapters", ours, run)
+    yield Method(STUDY, "this study's adapters", ours, _adapters(study, run))
     yield Method(CEILING, "counting the posts that hold the world's own mood words: the ceiling", counted(corpora))
     if "lexicon" in settings.references:
         yield Method("lexicon", "counting the answer options' own words", counted(corpora, own_words(study)))
@@ -86,7 +86,11 @@ def _scored(one: Variant, wording: str) -> Iterator[Method]:
     ours, _ = read_series(one.study, one.run, QUESTION)
     for scoring, series in ((PUBLISHED_SCORING, theirs), (OUR_SCORING, ours)):
         what = f"published recipe, learning rate {rate:g}, {scoring}, chunks of {block_length} tokens"
-        yield Method(swept(rate, scoring), what, series, one.run)
+        yield Method(swept(rate, scoring), what, series, _adapters(one.study, one.run))
+
+
+def _adapters(study: Study, run: RunFolder) -> tuple[Path, ...]:
+    return tuple(run.adapter(week.label, seed) for week in read_corpora(run) for seed in study.train.seeds)
 
 
 def swept(rate: float, scoring: str) -> str:

@@ -10,6 +10,7 @@ how each reference is made, not how recovery is computed.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,16 @@ from temporal_adapters.simulate.survey import QUESTION
 from temporal_adapters.simulate.write import TRUTH
 from temporal_adapters.validate.published import published
 from temporal_adapters.validate.recovery import Rules, known_weeks, measure
-from temporal_adapters.validate.references import CEILING, STUDY, Method, learning_rates, methods, own_words, swept
+from temporal_adapters.validate.references import (
+    CEILING,
+    PUBLISHED_SCORING,
+    STUDY,
+    Method,
+    learning_rates,
+    methods,
+    own_words,
+    swept,
+)
 from temporal_adapters.validate.variants import Variant, answer
 from temporal_adapters.validate.world import read_series, require_world
 
@@ -41,7 +51,7 @@ if TYPE_CHECKING:
 
     from temporal_adapters.config import Study
 
-STAGE, VERSION = "validate", 2
+STAGE, VERSION = "validate", 3
 NAME = "validate.json"
 
 
@@ -111,7 +121,7 @@ def _table(
     sweep = {name: one for name, one in found.items() if name.startswith("published ")}
     rows = {name: one for name, one in found.items() if name not in sweep}
     if "published" in settings.references:
-        rows["published"] = sweep[swept(PUBLISHED_RATE, "published scoring")]
+        rows["published"] = sweep[swept(PUBLISHED_RATE, PUBLISHED_SCORING)]
     if "published-best" in settings.references:
         name = max(sweep, key=lambda name: sweep[name]["mean"]["r"])
         rows["published-best"] = sweep[name] | {
@@ -136,15 +146,15 @@ def _measured(method: Method, known: pl.DataFrame, rules: Rules) -> dict[str, An
         found = measure(method.series, known, rules)
     except ValidityError as error:
         raise ValidityError(f"{method.name}: {error}") from None
-    return {"what": method.what, "tokens": None if method.run is None else _tokens(method.run), **found}
+    return {"what": method.what, "tokens": _tokens(method.adapters), **found}
 
 
-def _tokens(run: RunFolder) -> int | None:
-    """Return the mean number of tokens with a loss per adapter of the run, passes counted.
+def _tokens(adapters: Sequence[Path]) -> int | None:
+    """Return the mean number of tokens with a loss per adapter, passes counted; None without adapters.
 
     The same posts in chunks have some more than as documents: there, the first token of a post is predicted as well.
     """
-    manifests = [read_manifest(path.parent) for path in sorted((run.root / "adapters").glob("*/seed-*/manifest.json"))]
+    manifests = [read_manifest(folder) for folder in adapters]
     found = [int(m.facts["n_tokens"]) for m in manifests if m is not None and "n_tokens" in m.facts]
     return round(sum(found) / len(found)) if found else None
 
