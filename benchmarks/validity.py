@@ -31,6 +31,7 @@ import polars as pl
 
 from temporal_adapters import validate
 from temporal_adapters.artifacts import RunFolder, read_corpora
+from temporal_adapters.cli.validate import listed
 from temporal_adapters.config import load_study
 from temporal_adapters.simulate.language import MOODS
 from temporal_adapters.tables import ADAPTERS
@@ -109,7 +110,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="section.key=value")
     given = parser.parse_args()
     kinds, seeds = given.kinds.split(","), [int(seed) for seed in given.seeds.split(",")]
-    overrides = [f"validation.references=[{given.references}]", *given.set]
+    overrides = [f"validation.references={listed(given.references)}", *given.set]
     if given.quick:
         kinds, seeds, overrides = ["demo"], [1999], [*overrides, *QUICK]
     ratios: dict[str, float] = {}

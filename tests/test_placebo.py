@@ -10,7 +10,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -22,17 +23,22 @@ from tiny import write_weeks
 from temporal_adapters import questionnaire, series, validate, validity
 from temporal_adapters.artifacts import RunFolder, publish, read_corpora, read_manifest
 from temporal_adapters.cli import main
+from temporal_adapters.cli.placebo import halves_stage
+from temporal_adapters.cli.placebo import lines as placebo_lines
+from temporal_adapters.cli.session import Session
 from temporal_adapters.config import load_study
 from temporal_adapters.config.simulate import Simulate
 from temporal_adapters.errors import ConfigError, ValidityError
+from temporal_adapters.report.placebos import _uniform_sentence
 from temporal_adapters.significance import dynamics
 from temporal_adapters.simulate.counts import count_world
 from temporal_adapters.tables import SERIES
-from temporal_adapters.validate import dealing
+from temporal_adapters.validate import dealing, halves
 from temporal_adapters.validate.placebo import permuted
 from temporal_adapters.validate.placebo_worlds import counted, of_runs
 from temporal_adapters.validity import placebo_series
 from temporal_adapters.validity.placebo import Kind, null_kind
+from temporal_adapters.validity.stage import document
 
 START = date(2023, 1, 2)
 
@@ -136,6 +142,14 @@ def test_ranks_by_kind_are_the_hand_count_and_a_constant_placebo_has_none() -> N
     assert (found["base"].n, found["base"].n_constant) == (1, 1)
     assert (found["base"].p_level, found["base"].p_changes, found["base"].placebo_r) == (None, None, ())
     assert (found["mixed"].n, len(found["mixed"].placebo_r)) == (2, 1)
+
+
+def test_a_series_that_does_not_vary_beside_the_survey_has_no_rank_but_the_reason() -> None:
+    real, survey = ar1(2, 40, 0.5, 2)
+    once = np.where(np.arange(40) == 7, survey, np.nan)
+    for one, other in ((np.full(40, 0.3), survey), (real, once)):
+        with pytest.raises(ValidityError, match="does not vary in the weeks that it shares with the survey"):
+            validity.by_kind(one, {"shuffled": ar1(24, 40, 0.5, 3)}, other)
 
 
 def kind(n: int) -> Kind:
@@ -268,6 +282,54 @@ def test_the_document_ranks_every_option_among_every_kind_and_says_which_is_the_
     assert "below 0.038" in said
 
 
+def test_a_constant_option_is_a_reason_in_the_document_and_an_excluded_one_is_left_out(tmp_path: Path) -> None:
+    study, run = with_placebos(tmp_path)
+    mine = (pl.col("source") == "adapters") & (pl.col("option") == "Happy")
+    path = run.series / "series.parquet"
+    frame = pl.read_parquet(path).with_columns(pl.when(mine).then(0.5).otherwise("value").alias("value"))
+    path.unlink()
+    frame.write_parquet(path)
+    written = document(study, run)
+    happy = next(one for one in written["options"] if one["option"] == "Happy")
+    assert happy["placebo"] is None
+    assert "does not vary" in happy["not_available"]["placebo"]
+    assert "25 placebos each" in validity.placebo_sentence(written)
+    assert any("Happy: the series does not vary" in line for line in placebo_lines(written))
+    settings = study.correlate.model_copy(update={"exclude": (f"{happy['item']}/Happy",)})
+    left = document(study.model_copy(update={"correlate": settings}), run)["options"]
+    assert [option["option"] for option in left] == ["Bored", "Sad", "Stressed"]
+
+
+def test_options_of_one_questionnaire_depend_on_each_other_and_get_no_ks_p(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, run = with_placebos(tmp_path)
+    kinds, _ = placebo_series.read(run)
+    days = sorted(set(kinds["base"]["week"].to_list()))
+    rows = [
+        ("placebo-questionnaire-1", "tea", f"o{number}", day, float(value), None, None)
+        for number in range(12)
+        for day, value in zip(days, ar1(1, len(days), 0.5, 300 + number)[0], strict=True)
+    ]
+    asked = pl.DataFrame(rows, schema=dict(SERIES.columns), orient="row")
+    both = {"shuffled": kinds["shuffled"], "questionnaire": asked}
+    monkeypatch.setattr(placebo_series, "read", lambda _: (both, ""))
+    written = document(study, run)
+    uniform = written["placebos"]["uniform"]
+    questions, shuffled = uniform["questionnaire"], uniform["shuffled"]
+    assert (questions["n"], questions["mean_r_se"]) == (12, None)
+    assert (questions["changes"]["p"], questions["levels"]["p"]) == (None, None)
+    assert 0 < questions["changes"]["distance"] < 1
+    assert shuffled["n"] == 25
+    assert 0 < shuffled["changes"]["p"] <= 1
+    said = _uniform_sentence("questionnaire", questions, 4)
+    assert "without a p" in said
+    assert "one option each" not in said
+    assert "as if independent although the survey's 4 series recur" in _uniform_sentence("shuffled", shuffled, 4)
+    assert "recur" not in _uniform_sentence("shuffled", {**shuffled, "n": 4}, 4)
+    assert any("12 questionnaire placebos" in line and "no p" in line for line in placebo_lines(written))
+
+
 def test_placebos_of_an_older_series_are_left_out_and_that_is_said(tmp_path: Path) -> None:
     study, run = with_placebos(tmp_path)
     done = validity.expected(study, run)[0].key
@@ -393,8 +455,53 @@ def test_validate_placebo_makes_every_kind_from_the_study_and_skips_what_is_done
     page = (run.report / "index.html").read_text()
     assert 'id="placebos"' in page
     assert "questions that have nothing to do with the survey" in page
+    assert "without a p: the options depend on each other" in page
     kinds = pl.read_parquet(run.report / "tables" / "placebos.parquet")
     assert kinds.filter(pl.col("is_null"))["kind"].unique().to_list() == ["questionnaire"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "folder_name"),
+    [("train.learning_rate=0.004", "adapters"), ("probe.temperature=2.0", "answers"), ("series.scale=share", "series")],
+)
+def test_placebos_of_other_settings_than_the_real_series_are_refused_before_any_training(
+    small: tuple[Path, RunFolder], setting: str, folder_name: str
+) -> None:
+    folder, run = small
+    before = sorted(run.root.rglob("manifest.json"))
+    code, said = ta("validate", "--placebo", *place(folder), "--set", setting)
+    assert code == 1
+    assert "is of other settings or inputs" in said
+    assert f"/{folder_name}" in said
+    assert setting.split("=")[0] in said
+    assert "run `ta run` first" in said
+    assert sorted(run.root.rglob("manifest.json")) == before
+
+
+def test_options_of_ta_validate_that_do_not_go_together_are_refused_before_any_training(
+    small: tuple[Path, RunFolder],
+) -> None:
+    folder, run = small
+    before = sorted(run.root.rglob("manifest.json"))
+    for words in (
+        ["--placebo", "--json"],
+        ["--halves", "users", "--references", "none"],
+        ["--placebo", "--halves", "thirds"],
+        ["--halves", ""],
+    ):
+        code, said = ta("validate", *words, *place(folder), "--set", "placebo.seed=9")
+        assert code == 2, said
+    assert sorted(run.root.rglob("manifest.json")) == before
+
+
+def test_the_agreement_of_halves_is_the_median_over_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"posts": 10.0, "users": 5.0, "options": [{"r": r} for r in (0.6, None, 0.2, 0.3, 0.9)]}
+    monkeypatch.setattr(halves, "build", lambda *_: None)
+    monkeypatch.setattr(halves, "read", lambda _: {"users": found})
+    assert (
+        "r = 0.45 (median over 4 options)"
+        in halves_stage(cast("Session", SimpleNamespace(study=0, run=0, display=0)), "users")[0]
+    )
 
 
 def test_halves_of_a_panel_tell_ta_power_what_posts_are_worth(small: tuple[Path, RunFolder]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -420,6 +421,42 @@ def test_what_is_complete_is_not_made_again_and_what_is_missing_is(world: Path) 
     assert len(after) == len(before) + 1
     assert all(after[path] == at for path, at in before.items())
     assert (run.validate / "recovery" / "validate.json").read_bytes() == result
+
+
+def test_stale_adapters_and_those_of_other_weeks_and_seeds_are_no_training_tokens(world: Path) -> None:
+    _, run = opened(world)
+    before = validate.read(run)
+    assert before is not None
+    real = run.adapter("2023-W02", 42)
+    for folder in (real.with_name("seed-42.stale-0123"), run.adapter("2023-W02", 7), run.adapter("2022-W01", 42)):
+        shutil.copytree(real, folder)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["facts"]["n_tokens"] = 10**9
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    code, out, err = validated(world, "--references", "none", "--json", "--quiet")
+    assert code == 0, err
+    assert json.loads(out)["methods"]["study"]["tokens"] == before["methods"]["study"]["tokens"]
+
+
+def test_the_benchmark_reads_references_as_the_command_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(__file__).parents[1] / "benchmarks" / "validity.py"
+    module = runpy.run_path(str(path))
+    seen: list[list[str]] = []
+
+    def table(kind: str, seed: int, runs: Path, overrides: list[str]) -> None:
+        seen.append(overrides)
+        load_study("demo", runs, overrides)
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(module["main"].__globals__, "table", table)
+    for given in ("none", "lexicon, classifier"):
+        monkeypatch.setattr(sys, "argv", ["validity.py", "--references", given])
+        with pytest.raises(KeyboardInterrupt):
+            module["main"]()
+    assert [overrides[0] for overrides in seen] == [
+        "validation.references=[]",
+        "validation.references=[lexicon, classifier]",
+    ]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from temporal_adapters.cli.session import Session
+    from temporal_adapters.validate.dealing import Split
 
 PlaceboOption = Annotated[
     bool,
@@ -32,18 +34,31 @@ def placebo_stage(session: Session) -> list[str]:
     return lines(validity.read(session.run))
 
 
-def halves_stage(session: Session, by: str) -> list[str]:
-    """Train and ask both halves of a finished study's panel, and return how far they agree as lines."""
+def split(by: str) -> Split:
+    """Return what is halved.
+
+    Raises
+    ------
+    UsageError
+        If that cannot be.
+    """
     from temporal_adapters.errors import UsageError
     from temporal_adapters.validate import halves
 
     kinds = {kind: kind for kind in halves.KINDS}
     if by not in kinds:
         raise UsageError(f"--halves: {by!r} cannot be halved (allowed: {', '.join(kinds)})")
-    halves.build(session.study, session.run, kinds[by], session.display)
-    found = halves.read(session.run)[kinds[by]]
-    known = sorted(one["r"] for one in found["options"] if one["r"] is not None)
-    middle = f"{known[len(known) // 2]:.2f}" if known else "none"
+    return kinds[by]
+
+
+def halves_stage(session: Session, by: Split) -> list[str]:
+    """Train and ask both halves of a finished study's panel, and return how far they agree as lines."""
+    from temporal_adapters.validate import halves
+
+    halves.build(session.study, session.run, by, session.display)
+    found = halves.read(session.run)[by]
+    known = [one["r"] for one in found["options"] if one["r"] is not None]
+    middle = f"{statistics.median(known):.2f}" if known else "none"
     return [
         f"halves of {by}: {found['posts']:,.0f} posts of {found['users']:,.0f} users a week in each half;"
         f" their answers agree with r = {middle} (median over {len(known)} options).",
@@ -64,9 +79,11 @@ def lines(document: Mapping[str, Any]) -> list[str]:
         ranks = "; ".join(f"{kind} {_p(kind_of)}" for kind, kind_of in placebo["kinds"].items())
         found.append(f"  {one['item']} / {one['option']}: r {placebo['r']:.2f}; p of levels, changes: {ranks}")
     for kind, seen in document["placebos"]["uniform"].items():
+        independent = seen["changes"]["p"] is not None
+        figure, dependent = ("p", "") if independent else ("distance", "; they depend on each other: no p")
         found.append(
-            f"  p-values of {seen['n']} {kind} placebos: mean r {seen['mean_r']:.3f},"
-            f" KS p {seen['changes']['p']:.2f} (changes), {seen['levels']['p']:.2f} (levels)"
+            f"  p-values of {seen['n']} {kind} placebos: mean r {seen['mean_r']:.3f}, KS {figure}"
+            f" {seen['changes'][figure]:.2f} (changes), {seen['levels'][figure]:.2f} (levels){dependent}"
         )
     return found + [f"  {kind}: {words}" for kind, words in document["placebos"]["not_available"].items()]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from temporal_adapters.cli.placebo import HalvesOption, PlaceboOption, halves_stage, placebo_stage
+from temporal_adapters.cli.placebo import HalvesOption, PlaceboOption, halves_stage, placebo_stage, split
 from temporal_adapters.cli.session import (
     DEFAULT_RUNS,
     DEFAULT_STUDY,
@@ -60,11 +61,13 @@ def _validate(
     from temporal_adapters import validate
 
     if placebo or halves is not None:
+        _refuse({"--references": references is not None, "--json": as_json})
+        by = None if halves is None else split(halves)
         session = open_session(study, runs, overrides, quiet)
-        for line in [*(placebo_stage(session) if placebo else []), *(halves_stage(session, halves) if halves else [])]:
+        for line in [*(placebo_stage(session) if placebo else []), *(halves_stage(session, by) if by else [])]:
             typer.echo(line)
         return
-    asked = [] if references is None else [f"validation.references={_listed(references)}"]
+    asked = [] if references is None else [f"validation.references={listed(references)}"]
     session = open_session(study, runs, [*overrides, *asked], quiet)
     stage(session)
     found = validate.read(session.run) or {}
@@ -75,7 +78,24 @@ def _validate(
         typer.echo(line)
 
 
-def _listed(references: str) -> str:
+def _refuse(given: Mapping[str, bool]) -> None:
+    from temporal_adapters.errors import UsageError
+
+    for option, is_given in given.items():
+        if is_given:
+            raise UsageError(
+                f"{option} belongs to the recovery of a known truth: leave out {option}, or --placebo and --halves"
+            )
+
+
+def listed(references: str) -> str:
+    """Return names joined by commas, or none, as the value of the setting `validation.references`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such reference.
+    """
     from temporal_adapters.config.validate import REFERENCES
     from temporal_adapters.errors import UsageError
 
