@@ -277,6 +277,32 @@ def test_a_new_file_rebuilds_only_the_weeks_it_touches(tmp_path: Path) -> None:
     assert build(tmp_path / "fresh", second, first).outputs == manifest.outputs
 
 
+def test_an_id_with_several_dates_rebuilds_only_the_weeks_that_hold_it(tmp_path: Path) -> None:
+    def in_week(number: int, week: int, text: str = "short") -> dict[str, Any]:
+        return tweet(number, created_at=at(LATER + timedelta(days=7 * week)), text=text)
+
+    first = write_lines(tmp_path / "a.jsonl", *[in_week(10 * m + n, n) for n in range(4) for m in (1, 2)])
+    second = write_lines(tmp_path / "b.jsonl", *[in_week(9, week) for week in (5, 6)])
+    third = write_lines(tmp_path / "c.jsonl", in_week(12, 7, "longer than before"))
+    fourth = write_lines(tmp_path / "d.jsonl", in_week(9, 8, "longer than both"))
+    known: dict[str, int] = {}
+    for paths, anew in (
+        ([first], ["W14", "W15", "W16", "W17"]),
+        ([first, second], ["W19"]),
+        ([first, second, third], ["W16", "W21"]),
+        ([first, second, third, fourth], ["W22"]),
+    ):
+        manifest = build(tmp_path, *paths)
+        inodes = {corpus.label: corpus.path.stat().st_ino for corpus in read_corpora(RunFolder(tmp_path / "run"))}
+        assert [label for label in inodes if inodes[label] != known.get(label)] == [f"2023-{week}" for week in anew]
+        known = inodes
+        fresh = tmp_path / f"fresh-{len(paths)}"
+        fresh.mkdir()
+        assert build(fresh, *paths).outputs == manifest.outputs
+    # The only post of W19 has a longer text elsewhere now.
+    assert list(known) == [f"2023-{week}" for week in ("W14", "W15", "W16", "W17", "W21", "W22")]
+
+
 def test_a_damaged_week_is_made_anew_instead_of_taken_over(tmp_path: Path) -> None:
     first = write_lines(tmp_path / "a.jsonl", tweet(1), tweet(2, created_at=at(LATER + timedelta(days=14))))
     kept = build(tmp_path, first).outputs["2023-W14.parquet"]

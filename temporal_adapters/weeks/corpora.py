@@ -104,11 +104,10 @@ def _weeks(
     before = _entries_before(run)
     rules = {name: getattr(settings.weeks, name) for name in STAGE_B}
     rules["accounts"] = digest_json(study.excluded.to_pylist())
-    if study.dates.num_rows:
-        rules["dates"] = digest_json(study.dates.to_pylist())
     for number in sorted({week for file in staged for week in file.weeks}):
         sources = sorted(file.path.name for file in staged if number in file.weeks)
-        key = digest_json({"version": version, "week": number, "rules": rules, "sources": sources})
+        own = {"dates": digest_json(study.dates[number].to_pylist())} if number in study.dates else {}
+        key = digest_json({"version": version, "week": number, "rules": {**rules, **own}, "sources": sources})
         yield _Week(week_window(number, settings), number, key, before.get(key))
 
 

@@ -1,10 +1,12 @@
 """One id is one post, also where raw files give it several dates.
 
-Takes the staged files, gives the date that counts for every id that has more than one. Knows the query, not its rule.
+Takes the staged files, gives the date that counts for every id that has more than one, under each week that holds the
+id. Knows the query, not its rule.
 
 Ids are compared by a hash of eight bytes, and only rows whose hash occurs with two dates go into the query: grouping
 the ids of a whole panel would not fit into the memory that the limit allows. Equal hashes of different ids only send a
-few rows too many.
+few rows too many. Those rows are held whole and all at once: few in a panel from one source, the whole panel where two
+sources give the same posts with times of another precision.
 """
 
 from __future__ import annotations
@@ -30,22 +32,32 @@ ONE_DATE_EACH = pa.table({"post_id": pa.array([], pa.string()), "created_us": pa
 
 def dates_that_count(
     staged: Sequence[Staged], settings: SplitSettings, connection: duckdb.DuckDBPyConnection
-) -> pa.Table:
-    """Return `post_id` and `created_us` of the ids that occur with different dates.
+) -> dict[int, pa.Table]:
+    """Return, per week, `post_id` and `created_us` of its ids that occur with different dates, here or elsewhere.
 
-    Memory is bounded: hashes are compared in as many passes over the ids as `memory_limit` asks for.
+    Hashes are compared in as many passes over the ids as `memory_limit` asks for. The limit does not bound the rows of
+    the ids found: they are in memory with their texts, those of all weeks.
     """
     weeks, begins = sorted({week for file in staged for week in file.weeks}), _begins(settings)
     n_passes = 1 + 8 * sum(sum(file.rows.values()) for file in staged) // flush_bytes(settings.memory_limit)
     several = np.unique(np.concatenate([_in_several(weeks, staged, begins, n_passes, at) for at in range(n_passes)]))
     if not len(several):
-        return ONE_DATE_EACH
+        return {}
     found = [posts.filter(pl.Series(np.isin(_hashes(posts), several))) for posts in _each(weeks, staged)]
     connection.register("staged", pl.concat(found).to_arrow())
     try:
-        return connection.sql(resources.text("queries", "weeks_dates")).to_arrow_table().cast(ONE_DATE_EACH.schema)
+        dates = pl.DataFrame(connection.sql(resources.text("queries", "weeks_dates")).to_arrow_table())
     finally:
         connection.unregister("staged")
+    return _by_week(dates, {week: posts["post_id"] for week, posts in zip(weeks, found, strict=True)})
+
+
+def _by_week(dates: pl.DataFrame, ids: Mapping[int, pl.Series]) -> dict[int, pa.Table]:
+    """Return the rows of `dates` under each week that holds their id: other weeks do not depend on them."""
+    held = pl.concat([own.to_frame().with_columns(week=pl.lit(week)) for week, own in ids.items()]).unique()
+    parts = held.join(dates, on="post_id").sort("week", "post_id").partition_by("week")
+    columns = ONE_DATE_EACH.schema.names
+    return {part["week"][0]: part.select(columns).to_arrow().cast(ONE_DATE_EACH.schema) for part in parts}
 
 
 def _begins(settings: SplitSettings) -> dict[int, int]:

@@ -6,7 +6,7 @@ is bounded by the largest week and weeks can be spread over threads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import pyarrow.parquet
 
 from temporal_adapters import resources
 from temporal_adapters.config.weeks import Weeks
-from temporal_adapters.weeks.identity import staged_week
+from temporal_adapters.weeks.identity import ONE_DATE_EACH, staged_week
 from temporal_adapters.weeks.near import near_duplicates
 from temporal_adapters.weeks.staged import Staged, writing
 
@@ -52,11 +52,11 @@ class Whole:
     excluded
         Accounts to leave out: `user_id`, `reason`.
     dates
-        The date that counts for ids that have several: `post_id`, `created_us`.
+        Week -> the date that counts for those of its ids that have several: `post_id`, `created_us`.
     """
 
     excluded: pa.Table
-    dates: pa.Table
+    dates: Mapping[int, pa.Table]
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,10 @@ def reduce_week(
     """
     posts = staged_week(week, staged)
     wanted, counts = np.ones(posts.height, bool), {}
-    rows = np.flatnonzero(_touchable(posts, study, settings))
+    dates = study.dates.get(week, ONE_DATE_EACH)
+    rows = np.flatnonzero(_touchable(posts, study.excluded, dates, settings))
     if len(rows):
-        judged = _judge(posts, rows, week, study, settings, connection)
+        judged = _judge(posts, rows, week, study.excluded, dates, settings, connection)
         gone = judged.filter(pc.is_valid(judged["dropped"]))
         wanted[gone["row"].to_numpy()] = False
         counts = {entry["values"]: entry["counts"] for entry in gone["dropped"].value_counts().to_pylist()}
@@ -148,7 +149,8 @@ def _judge(
     posts: pl.DataFrame,
     rows: npt.NDArray[np.int64],
     week: int,
-    study: Whole,
+    excluded: pa.Table,
+    dates: pa.Table,
     settings: Weeks,
     connection: duckdb.DuckDBPyConnection,
 ) -> pa.Table:
@@ -156,8 +158,8 @@ def _judge(
     some = _as_arrow(posts[rows])
     some = some.append_column("row", pa.array(rows.astype(np.int64)))
     connection.register("staged", some.append_column("week", pa.array(np.full(len(rows), week, np.int32))))
-    connection.register("excluded", study.excluded)
-    connection.register("dates", study.dates)
+    connection.register("excluded", excluded)
+    connection.register("dates", dates)
     try:
         query = resources.text("queries", "weeks_reduce")
         return connection.sql(query, params=reduce_parameters(settings)).to_arrow_table().select(["row", "dropped"])
@@ -166,7 +168,7 @@ def _judge(
             connection.unregister(name)
 
 
-def _touchable(posts: pl.DataFrame, study: Whole, settings: Weeks) -> npt.NDArray[np.bool_]:
+def _touchable(posts: pl.DataFrame, excluded: pa.Table, dates: pa.Table, settings: Weeks) -> npt.NDArray[np.bool_]:
     """Return, per row, whether it may share an id, or a user and text, with another, or its user or id stands out.
 
     Equal hashes only select rows for the query, so neither a collision nor another version's hash can change a result.
@@ -178,7 +180,7 @@ def _touchable(posts: pl.DataFrame, study: Whole, settings: Weeks) -> npt.NDArra
     if settings.cap_per_user:
         n_by_user = pl.select(user.alias("user")).select(pl.len().over("user")).to_series()
         found |= n_by_user > settings.cap_per_user
-    for name, known in (("user_id", study.excluded), ("post_id", study.dates)):
+    for name, known in (("user_id", excluded), ("post_id", dates)):
         if known.num_rows:
             found |= posts[name].is_in(pl.Series(known[name]).implode())
     return found.to_numpy()
