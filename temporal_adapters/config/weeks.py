@@ -134,8 +134,10 @@ class Weeks(Section):
     memory_limit: str = Operational("4GB", pattern=r"^[1-9][0-9]*(MB|GB)$")
     """Memory that building the weeks may use in all its processes, such as `900MB` or `4GB`, not below 500MB.
 
-    It decides how many processes read files (450 MB each, and once more), how many weeks are in work at once, and from
-    where DuckDB writes to disk. It does not divide a week: the largest must fit, about four times."""
+    It decides how many processes read files (600 MB each, and once more), how many weeks are in work at once, and from
+    where DuckDB writes to disk. It does not divide a week: the largest must fit, about four times. Nor does it bound
+    the posts of ids that occur with different dates, which are in memory together: few, but the whole panel where two
+    sources give the same posts with times of another precision."""
 
     workers: int | None = Operational(None, ge=1)
     """Processor cores to use, as far as `memory_limit` allows; without it all."""

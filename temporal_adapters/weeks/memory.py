@@ -5,7 +5,8 @@ Takes the limit, gives the parts of it. Knows no stage.
 A process needs some memory before it reads a post: the libraries, one chunk of posts in three forms (raw, cleaned, by
 week) and what the writer holds back. The limit decides how many processes run, what DuckDB may use in each, how many
 weeks are in work at once and how much the writer holds back. What it cannot bound: a single process, a single chunk (32
-MB of raw JSON, 131,072 rows of a table) and a single week, which must fit on its own.
+MB of raw JSON, 131,072 rows of a table), a single week, which must fit on its own, and the posts of ids that have
+several dates (`identity`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ for it."""
 _LEAST_MB = 100
 """DuckDB cannot work with less."""
 
+_SHARE_MB = 600
+"""Least share of each of several processes: below, the quarter that DuckDB always gets does not fit beside the rest."""
+
 _COPIES = 4
 """Forms of a week in memory while it is ordered and written: mapped, ordered, as Arrow, encoded as Parquet."""
 
@@ -32,7 +36,7 @@ def megabytes(limit: str) -> int:
 
 def n_processes(limit: str, workers: int) -> int:
     """Return how many processes may split raw files at once, beside the one that waits for them."""
-    return max(1, min(workers, megabytes(limit) // PROCESS_MB - 1))
+    return max(1, min(workers, megabytes(limit) // _SHARE_MB - 1))
 
 
 def part(limit: str, n: int) -> str:
