@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from test_train import base_of, documents, furthest, job, recipe, same_bits
+from test_train import Memory, base_of, documents, furthest, job, plain_loop, recipe, same_bits
 from tiny import tiny_model
 
-from temporal_adapters.model import LoraShape, native
+from temporal_adapters.model import LoraShape, native, new_adapter
 from temporal_adapters.model.lean import is_fusable, lean
 from temporal_adapters.model.stacked import stacked
 from temporal_adapters.tokens import pack
 from temporal_adapters.train import Job, fit
+from temporal_adapters.train.folder import facts
 
 needs_compiler = pytest.mark.skipif(native.kernels() is None, reason="there is no C compiler on this machine")
 SOME = torch.Generator().manual_seed(1)
@@ -107,16 +111,57 @@ def test_lean_layers_train_what_the_modules_themselves_train(architecture, dropo
 
 
 @pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("targets", ["default", ("o_proj", "down_proj")])
-def test_adapters_on_some_layers_are_the_same_bits_whatever_is_trained_beside_them(targets, fused):
+@pytest.mark.parametrize(("targets", "r"), [("default", 3), (("o_proj", "down_proj"), 3), ("all-linear", 1)])
+def test_adapters_on_some_layers_are_the_same_bits_whatever_is_trained_beside_them(targets, r, fused):
     base = base_of(tiny_model(hidden_size=48, intermediate_size=80, num_hidden_layers=3))
-    plan = recipe(shape=LoraShape(3, 8, targets=targets), blocks_per_step=1, fused=fused)
+    plan = recipe(shape=LoraShape(r, 8, targets=targets), blocks_per_step=1, fused=fused)
     jobs = [job(number, 20 + 5 * number) for number in range(4)]
     together = list(fit(base, jobs, plan, together=4))
     for task, done in zip(jobs, together, strict=True):
         alone = next(fit(base, [task], plan))
         assert same_bits(alone.adapter, done.adapter)
         assert alone.losses == done.losses
+        assert {lora.a.shape[0] for lora in done.adapter.modules.values()} == {r}
+
+
+@needs_compiler
+def test_layers_of_odd_width_are_the_same_bits_whatever_is_trained_beside_them():
+    base = base_of(tiny_model(hidden_size=36, intermediate_size=51, num_hidden_layers=1, num_attention_heads=2))
+    plan = recipe(shape=LoraShape(5, 8, targets="all-linear"), blocks_per_step=2)
+    jobs = [job(number, 20 + 5 * number) for number in range(3)]
+    alone = [next(fit(base, [task], plan)).adapter for task in jobs]
+    assert all(map(same_bits, alone, [done.adapter for done in fit(base, jobs, plan, together=3)]))
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_an_adapter_of_rank_one_is_trained_as_peft_would_and_goes_on_where_it_was(fused, tmp_path):
+    model, shape = tiny_model(), LoraShape(1, 8, targets="all-linear")
+    plan = recipe(shape=shape, fused=fused, weight_decay=0.1, max_grad_norm=0.05, learning_rate=3e-3)
+    start = new_adapter(model, shape, job().generator("init"))
+    memory = Memory()
+    ours = next(fit(base_of(model), [job()], plan, keeper=memory))
+    again = next(fit(base_of(model), [job()], plan, keeper=memory))
+    assert same_bits(ours.adapter, again.adapter)
+    theirs = plain_loop(tiny_model(), start, job(), plan, tmp_path)
+    for name, lora in ours.adapter.modules.items():
+        torch.testing.assert_close(lora.a, theirs[f"{name}.lora_A.default.weight"], atol=1e-5, rtol=0)
+        torch.testing.assert_close(lora.b, theirs[f"{name}.lora_B.default.weight"], atol=1e-5, rtol=0)
+
+
+@needs_compiler
+def test_values_of_another_width_than_keys_take_pytorchs_attention():
+    import transformers as hf
+
+    experts = {"moe_intermediate_size": 32, "n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1}
+    groups = {"n_group": 1, "topk_group": 1, "first_k_dense_replace": 2, "kv_lora_rank": 16, "q_lora_rank": 16}
+    heads = {"qk_rope_head_dim": 8, "v_head_dim": 8, "qk_nope_head_dim": 16, "num_attention_heads": 4}
+    sizes = {"vocab_size": 260, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    torch.manual_seed(0)
+    model = hf.DeepseekV3ForCausalLM(hf.DeepseekV3Config(**experts, **groups, **heads, **sizes, num_key_value_heads=4))
+    base, shape = base_of(model.eval().requires_grad_(False)), LoraShape(4, 8, targets=("o_proj",))
+    ours, plain = (next(fit(base, [job()], recipe(shape=shape, fused=fused))) for fused in (True, False))
+    assert ours.losses == pytest.approx(plain.losses, abs=1e-5)
+    assert furthest(ours.adapter, plain.adapter) < 1e-5
 
 
 @needs_compiler
@@ -135,6 +180,16 @@ def test_weights_of_documents_mean_the_same_with_and_without_kernels():
     fused, plain = (next(fit(base, [task], recipe(steps=3, fused=fused))) for fused in (True, False))
     assert fused.losses == pytest.approx(plain.losses, abs=1e-5)
     assert furthest(fused.adapter, plain.adapter) < 1e-5
+
+
+@needs_compiler
+def test_it_is_known_how_many_steps_the_kernels_computed_although_another_process_finished():
+    base, memory = base_of(tiny_model()), Memory(stop=4)
+    with pytest.raises(KeyboardInterrupt):
+        list(fit(base, [job()], recipe(steps=6), keeper=memory))
+    memory.stop = None
+    done = next(fit(base, [job()], recipe(steps=6, fused=False), keeper=memory))
+    assert (done.n_fused, facts(done)["n_fused_steps"]) == (4, 4)
 
 
 def test_without_a_compiler_training_says_so_once_and_goes_on(monkeypatch, caplog):
@@ -166,3 +221,63 @@ def test_a_compiler_that_fails_is_one_sentence_with_its_reason(monkeypatch, capl
         assert "cannot find crt1.o" in caplog.text
     finally:
         native.kernels.cache_clear()
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """The folder of compiled kernels of a user whose cache is empty."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    native.kernels.cache_clear()
+    yield tmp_path / "temporal-adapters"
+    native.kernels.cache_clear()
+
+
+@needs_compiler
+@pytest.mark.parametrize("what", ["another library", "rubbish"])
+def test_a_library_that_is_not_the_kernels_is_compiled_anew(cache, monkeypatch, tmp_path, what):
+    assert native.kernels() is not None
+    native.kernels.cache_clear()
+    (library,) = cache.iterdir()
+    # Planted in another place, because the loader holds what it has found under the first path.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "second"))
+    planted, odd = tmp_path / "second" / "temporal-adapters" / library.name, tmp_path / "odd.c"
+    planted.parent.mkdir(parents=True)
+    odd.write_text("int odd(void) { return 1; }\n")
+    if what == "rubbish":
+        planted.write_text(what)
+    else:
+        compiler = next(found for name in ("cc", "gcc", "clang") if (found := shutil.which(name)))
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", str(planted), str(odd)], check=True)
+    assert native.kernels() is not None
+    assert not planted.exists()
+
+
+@needs_compiler
+def test_libraries_that_others_may_have_written_are_not_loaded(cache, monkeypatch):
+    assert native.kernels() is not None
+    (library,) = cache.iterdir()
+    loaded = []
+    monkeypatch.setattr(native.ctypes, "CDLL", lambda path: loaded.append(Path(path)))
+    monkeypatch.setattr(native, "_declare", lambda library: library)
+    for place, mode in ((library, 0o722), (cache, 0o770), (cache, 0o707)):
+        before, inode = place.stat().st_mode, library.stat().st_ino
+        place.chmod(mode)
+        native.kernels.cache_clear()
+        native.kernels()
+        assert loaded[-1] != library or library.stat().st_ino != inode
+        place.chmod(before)
+    monkeypatch.setattr(native.os, "getuid", lambda: cache.stat().st_uid + 1)
+    native.kernels.cache_clear()
+    native.kernels()
+    assert loaded[-1] != library
+
+
+@needs_compiler
+def test_without_a_home_the_kernels_lie_in_a_folder_of_their_own(cache, monkeypatch):
+    def fail():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(native.Path, "home", fail)
+    assert native.kernels() is not None
+    assert not cache.exists()

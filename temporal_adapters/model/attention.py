@@ -166,7 +166,9 @@ def _attention(
                 " use `chunk`"
             )
     layout, (rows, _, tokens, _) = _current.get(), query.shape
-    if layout.documents is not None and softcap is None and query.dtype == torch.float32:
+    # Values may be wider or narrower than keys (DeepSeek): the fused kernel has one width for all.
+    equal = query.shape[-1] == key.shape[-1] == value.shape[-1]
+    if layout.documents is not None and softcap is None and query.dtype == torch.float32 and equal:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         parts = (part.transpose(1, 2).flatten(0, 1).contiguous() for part in (query, key, value))
         fused = _Fused.apply(*parts, layout.documents, scale, sliding_window)

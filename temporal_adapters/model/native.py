@@ -8,6 +8,7 @@ one. Where there is no C compiler everything is computed by PyTorch: the results
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import hashlib
@@ -57,26 +58,36 @@ def kernels() -> Any:
         _log.warning("no C compiler was found: adapters are trained with PyTorch's own operations, which is slower")
         return None
     try:
-        return _declare(ctypes.CDLL(str(_build(compiler))))
-    except (OSError, subprocess.SubprocessError) as error:
+        return _load(compiler)
+    except (OSError, AttributeError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error)
         reason = (said.strip().splitlines() or ["?"])[0]
         _log.warning("the training kernels could not be compiled (%s): PyTorch's own operations are slower", reason)
         return None
 
 
-def _build(compiler: str) -> Path:
-    """Return the library of this source, compiler and processor; it is compiled if it is not there yet."""
+def _load(compiler: str) -> Any:
+    library = _build(compiler, _folder())
+    try:
+        return _declare(ctypes.CDLL(str(library)))
+    except (OSError, AttributeError):  # cut short, or another library: it is compiled anew, once
+        library.unlink(missing_ok=True)
+        # Elsewhere, because the loader holds what it has found under the first path.
+        return _declare(ctypes.CDLL(str(_build(compiler, _passing_folder()))))
+
+
+def _build(compiler: str, folder: Path) -> Path:
+    """Return the library of this source, compiler and processor in `folder`; it is compiled if it is not there yet."""
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
     parts = (_SOURCE.read_text(encoding="utf-8"), " ".join(_FLAGS), version, _processor())
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
-    folder = _folder()
     library = folder / f"kernels-{name}.so"
-    if not library.is_file():
+    if not (library.is_file() and _is_ours(library)):
         with tempfile.TemporaryDirectory(dir=folder) as work:
             target = Path(work) / library.name
             call = [compiler, *_FLAGS, "-o", str(target), str(_SOURCE), "-lm"]
             subprocess.run(call, capture_output=True, text=True, check=True, timeout=_COMPILE_S)
+            target.chmod(0o700)
             os.replace(target, library)
     return library
 
@@ -92,16 +103,31 @@ def _processor() -> str:
 
 
 def _folder() -> Path:
-    """Return the user's cache, or a folder that only this user can write where there is none."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """Return the user's cache, or a folder for this process where there is none that only this user can write."""
     try:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = root / "temporal-adapters"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if os.access(folder, os.W_OK):
+        if _is_ours(folder) and os.access(folder, os.W_OK):
             return folder
-    except OSError:
+    except (OSError, RuntimeError):  # there is no home, or nothing can be written there
         pass
-    return Path(tempfile.mkdtemp(prefix="temporal-adapters-"))
+    return _passing_folder()
+
+
+def _passing_folder() -> Path:
+    """Return a new folder that is removed when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="temporal-adapters-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether nobody else can have written `path`: what lies there runs in this process."""
+    found = path.stat()
+    if not hasattr(os, "getuid"):
+        return True  # Windows: a user's folders are closed to others
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 def _declare(library: Any) -> Any:

@@ -228,6 +228,9 @@ def _stack(model: nn.Module, name: str, adapters: Sequence[Adapter], exact: bool
     present = [lora for lora in loras if lora is not None]
     options: dict[str, Any] = {"dtype": present[0].a.dtype, "device": next(base.parameters()).device}
     rank = max(lora.a.shape[0] for lora in present)
+    if exact:
+        # With one column a batched product takes another path for one adapter than for several: a zero one is added.
+        rank = max(rank, 2)
     a = torch.zeros(len(loras), rank, d_in, **options)
     b = torch.zeros(len(loras), d_out, rank, **options)
     scale = torch.zeros(len(loras), 1, 1, **options)

@@ -17,7 +17,6 @@ from temporal_adapters.artifacts import publish
 from temporal_adapters.artifacts.publish import Work
 from temporal_adapters.errors import TrainError
 from temporal_adapters.model import Adapter, Base, write_adapter
-from temporal_adapters.model.lean import is_fusable
 from temporal_adapters.train.claim import Claim
 from temporal_adapters.train.job import Fitted, Job
 from temporal_adapters.train.loop import Keeper
@@ -120,8 +119,7 @@ class FolderKeeper(Keeper):
             for leftover in work.folder.glob(f"{_STATE}*"):
                 leftover.unlink()
             base = {"name": self.base.name, "revision": self.base.revision, "digest": self.base.digest}
-            kernels = self.config["train"]["kernels"] == "auto" and is_fusable(self.base.model)
-            work.facts.update(facts(fitted), base=base, kernels=kernels)
+            work.facts.update(facts(fitted), base=base)
 
     def _wait(self, name: str) -> None:
         for writing in self._writing.pop(name, []):
@@ -144,6 +142,7 @@ def facts(fitted: Fitted) -> dict[str, Any]:
     """Return what the manifest says about the training."""
     return {
         "n_steps": fitted.n_steps,
+        "n_fused_steps": fitted.n_fused,
         "n_tokens": fitted.n_tokens,
         "first_loss": fitted.losses[0],
         "loss": fitted.losses[-1],

@@ -144,6 +144,8 @@ class Fitted:
         Tokens with a loss, over all steps.
     n_steps
         Optimizer steps.
+    n_fused
+        How many of them the fused kernels computed.
     held_out
         Optimizer step -> loss on the held-out blocks (of the moving average where there is one); 0 is the base.
     """
@@ -153,4 +155,5 @@ class Fitted:
     losses: tuple[float, ...]
     n_tokens: int
     n_steps: int
+    n_fused: int = 0
     held_out: Mapping[int, float] = field(default_factory=dict)

@@ -3,7 +3,9 @@
 Takes a base, jobs and a recipe, gives fitted adapters as they finish. Knows no files.
 
 Each adapter has its own data, loss, gradient norm, schedule and random numbers, and every matrix product of the base is
-computed adapter by adapter in the same shape: in float32 an adapter is the same bits whatever is trained beside it.
+computed adapter by adapter in the same shape: in float32 an adapter is the same bits whatever is trained beside it
+(without the fused kernels, where the widths of the base's layers are multiples of 16, as they are in all usual bases:
+PyTorch's products of rows that begin at odd addresses may differ in the last bits).
 """
 
 from __future__ import annotations
@@ -56,8 +58,8 @@ class Slot:
         What is trained, and for how many optimizer steps.
     start
         Where it begins or goes on: a fresh adapter, or any adapter and the weights' state.
-    step, n_tokens, losses, held_out
-        How far it is.
+    step, n_tokens, n_fused, losses, held_out
+        How far it is, and how many of its steps the fused kernels computed.
     generator
         Source of its dropout masks.
     """
@@ -67,6 +69,7 @@ class Slot:
     start: tuple[Adapter, State | None]
     step: int = 0
     n_tokens: int = 0
+    n_fused: int = 0
     losses: list[torch.Tensor] = field(default_factory=list)
     held_out: dict[int, float] = field(default_factory=dict)
     generator: torch.Generator = field(default_factory=torch.Generator)
@@ -76,7 +79,7 @@ class Slot:
         return {
             "dropout": self.generator.get_state(),
             "losses": torch.stack(self.losses).cpu(),
-            "counts": torch.tensor([self.step, self.n_tokens]),
+            "counts": torch.tensor([self.step, self.n_tokens, self.n_fused]),
             "held_out": torch.tensor(list(self.held_out.items()), dtype=torch.float64).reshape(-1, 2),
         }
 
@@ -84,7 +87,7 @@ class Slot:
         """Take up what `state()` gave; return the rest."""
         self.generator.set_state(state.pop("dropout"))
         self.losses = list(state.pop("losses").to(self.generator.device))
-        self.step, self.n_tokens = (int(count) for count in state.pop("counts"))
+        self.step, self.n_tokens, self.n_fused = (int(count) for count in state.pop("counts"))
         self.held_out = {int(step): loss for step, loss in state.pop("held_out").tolist()}
         return state
 
@@ -236,6 +239,7 @@ class _Runner:
             slot.losses.append(sums[number] / counts[number].weight)
             slot.step += 1
             slot.n_tokens += counts[number].tokens
+            slot.n_fused += forward.fused
             self._after_step(forward, weights, slot, number)
         self.done += len(slots) * self._tokens_per_step
         self._tell(slots)
@@ -267,7 +271,8 @@ class _Runner:
                 f"{slot.job.name}: the loss is no number from step {wrong + 1} on: lower train.learning_rate"
                 f" (now {self.recipe.learning_rate:g})"
             )
-        return Fitted(slot.job, weights.take(number), losses, slot.n_tokens, slot.n_steps, dict(slot.held_out))
+        counts = slot.n_tokens, slot.n_steps, slot.n_fused
+        return Fitted(slot.job, weights.take(number), losses, *counts, dict(slot.held_out))
 
     def _set_dropout(self, weights: Weights, slots: Sequence[Slot]) -> None:
         if self.recipe.shape.dropout:

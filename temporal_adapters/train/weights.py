@@ -3,7 +3,8 @@
 Takes a stack, gives steps. Knows no data.
 
 All weights of one adapter lie in one row of memory (the stacked layers look into it), and every update works on one
-row: an adapter's gradient norm, its learning rate and its moments never meet another adapter's.
+row: an adapter's gradient norm, its learning rate and its moments never meet another adapter's. What pads a rank of 1,
+and the gaps between tensors, stay zero: they get no gradient.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from temporal_adapters.train.job import Recipe
 
 State = dict[str, torch.Tensor]
 _HALVES = ("a", "b")
+_ALIGNED = 16  # floats, a cache line: every tensor of every slot begins at one, as the last bits may depend on it
 
 
 class Weights:
@@ -38,18 +40,23 @@ class Weights:
         tensors = [(name, half, getattr(stack.layers[name], half)) for name in stack.layers for half in _HALVES]
         n, options = stack.n_adapters, {"device": tensors[0][2].device, "dtype": tensors[0][2].dtype}
         kinds = ("value", "grad", "mean", "square", *(("average",) if recipe.ema_decay is not None else ()))
-        whole = sum(tensor[0].numel() for _, _, tensor in tensors)
+        whole = sum(_room(tensor) for _, _, tensor in tensors)
         self._rows = {kind: torch.zeros(n, whole, **options) for kind in kinds}
         self._views: dict[str, dict[tuple[str, str], torch.Tensor]] = {kind: {} for kind in kinds}
         at = 0
         for name, half, tensor in tensors:
             for kind, rows in self._rows.items():
                 self._views[kind][name, half] = rows[:, at : at + tensor[0].numel()].view(tensor.shape)
-            at += tensor[0].numel()
+            at += _room(tensor)
             weight = self._views["value"][name, half].detach().requires_grad_()
             weight.grad = self._views["grad"][name, half]
             setattr(stack.layers[name], half, weight)
             stack.layers[name].dtype = dtype
+
+    def _own(self, view: torch.Tensor, slot: int, name: str, half: str) -> torch.Tensor:
+        """Return the part of `view` that is the adapter in `slot`, without what pads its rank."""
+        r = self.stack.adapters[slot].modules[name].a.shape[0]
+        return view[slot, :r] if half == "a" else view[slot, :, :r]
 
     def load(self, slot: int, adapter: Adapter, state: Mapping[str, torch.Tensor] | None = None) -> None:
         """Put `adapter`, or the `state` of an interrupted run, into `slot`."""
@@ -57,17 +64,18 @@ class Weights:
             if kind == "grad":
                 continue
             for (name, half), view in views.items():
+                mine = self._own(view, slot, name, half)
                 if state is not None:
-                    view[slot].copy_(state[f"{kind}/{name}/{half}"])
+                    mine.copy_(state[f"{kind}/{name}/{half}"])
                 elif kind in ("mean", "square"):
-                    view[slot].zero_()
+                    mine.zero_()
                 else:
-                    view[slot].copy_(getattr(adapter.modules[name], half))
+                    mine.copy_(getattr(adapter.modules[name], half))
 
     def state(self, slot: int) -> State:
         """Return what `load` needs to go on exactly here (copies on the CPU)."""
         return {
-            f"{kind}/{name}/{half}": view[slot].to("cpu", copy=True)
+            f"{kind}/{name}/{half}": self._own(view, slot, name, half).to("cpu", copy=True)
             for kind, views in self._views.items()
             if kind != "grad"
             for (name, half), view in views.items()
@@ -78,7 +86,7 @@ class Weights:
         template = self.stack.adapters[slot]
         pairs: dict[str, dict[str, torch.Tensor]] = {}
         for (name, half), view in self._views.get("average", self._views["value"]).items():
-            pairs.setdefault(name, {})[half] = view[slot].to("cpu", copy=True)
+            pairs.setdefault(name, {})[half] = self._own(view, slot, name, half).to("cpu", copy=True)
         loras = {name: Lora(pair["a"], pair["b"], template.modules[name].scale) for name, pair in pairs.items()}
         return Adapter(loras, template.config)
 
@@ -136,3 +144,8 @@ class Weights:
             amsgrad=False,
             maximize=False,
         )
+
+
+def _room(tensor: torch.Tensor) -> int:
+    """Return the floats that one adapter's part of `tensor` (K, ...) takes in its row."""
+    return -(-tensor[0].numel() // _ALIGNED) * _ALIGNED
