@@ -76,7 +76,11 @@ class Train(Section):
     """Adapters per forward pass; without it as many as fill the device. Changes speed, never results."""
 
     kernels: Literal["auto", "off"] = Operational("auto")
-    """`auto`: fused kernels for small float32 bases on a CPU, where a C compiler is. Changes speed and last bits."""
+    """`auto`: fused kernels for small float32 bases on a CPU, where a C compiler is; `off`: never.
+
+    Changes speed and the last bits of the adapters, not their key: nodes with and without a compiler give adapters that
+    differ in the last bits. Their manifests say how many steps the kernels computed (`n_fused_steps`).
+    """
 
     save_every_s: float = Operational(60.0, ge=0)
     """Seconds between two saved states of an adapter in work."""
