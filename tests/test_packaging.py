@@ -24,13 +24,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_wheel_carries_queries_configs_and_the_demo_model(wheel: Path) -> None:
+def test_the_wheel_carries_queries_configs_the_demo_model_and_the_kernels(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for folder, ending in (("queries", ".sql"), ("configs", ".yaml")):
         here = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob(f"*{ending}")}
         assert here
         assert {f"temporal_adapters/{name}" for name in here} <= names
     assert "temporal_adapters/simulate/base/model.safetensors" in names
+    assert "temporal_adapters/model/kernels.c" in names
 
 
 def test_the_installed_wheel_runs_from_another_folder(wheel: Path, tmp_path: Path) -> None:
