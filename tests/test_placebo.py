@@ -148,8 +148,9 @@ def test_a_series_that_does_not_vary_beside_the_survey_has_no_rank_but_the_reaso
     real, survey = ar1(2, 40, 0.5, 2)
     once = np.where(np.arange(40) == 7, survey, np.nan)
     for one, other in ((np.full(40, 0.3), survey), (real, once)):
-        with pytest.raises(ValidityError, match="does not vary in the weeks that it shares with the survey"):
-            validity.by_kind(one, {"shuffled": ar1(24, 40, 0.5, 3)}, other)
+        for placebos in ({}, {"shuffled": ar1(24, 40, 0.5, 3)}):
+            with pytest.raises(ValidityError, match="does not vary in the weeks that it shares with the survey"):
+                validity.by_kind(one, placebos, other)
 
 
 def kind(n: int) -> Kind:
