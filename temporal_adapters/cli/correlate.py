@@ -30,9 +30,10 @@ def linked_survey(session: Session) -> list[pl.DataFrame]:
         return []
     from temporal_adapters import validate
 
-    for missing in validate.linked_survey(session.study).without_survey:
+    linked = validate.linked_survey(session.study)
+    for missing in linked.without_survey:
         session.display.say(f"series: {missing} is not in the survey")
-    return validate.others(session.study)
+    return validate.others(session.study, linked)
 
 
 def series_stage(session: Session) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from temporal_adapters.config import Study
+    from temporal_adapters.config.survey import Survey
     from temporal_adapters.survey.link import Linked
 
 
@@ -53,22 +54,22 @@ def make(study: Study, run: RunFolder, listener: Listener = silent) -> None:
     series.build(study, run, lambda: others(study))
 
 
-def others(study: Study) -> list[pl.DataFrame]:
-    """Return the series that stand beside the adapters': the survey's and those of baselines; none without a survey."""
+def others(study: Study, linked: Linked | None = None) -> list[pl.DataFrame]:
+    """Return the series that stand beside the adapters': the survey's and those of baselines; none without a survey.
+
+    `linked` is what `linked_survey` returned; without it the survey is read here.
+    """
     if study.survey is None:
         return []
-    return [linked_survey(study).series, *(_baseline(study, path) for path in study.correlate.baselines)]
+    survey = linked_survey(study) if linked is None else linked
+    return [survey.series, *(_baseline(study, path) for path in study.correlate.baselines)]
 
 
 def _baseline(study: Study, path: Path) -> pl.DataFrame:
     """Return the series of one baseline file in the questionnaires' names; its weeks are the study's."""
-    from temporal_adapters import questionnaire, survey
     from temporal_adapters.config.survey import Survey
-    from temporal_adapters.weeks.windows import wave_keys
 
-    settings = Survey(paths=(path,), source=path.stem, format="tidy", unit="mean")
-    found = survey.read(settings, study.weeks.first_weekday, wave_keys(study.weeks))
-    return survey.link(found, [questionnaire.load(name) for name in study.probe.questionnaires]).series
+    return _link(study, Survey(paths=(path,), source=path.stem, format="tidy", unit="mean")).series
 
 
 def linked_survey(study: Study) -> Linked:
@@ -79,12 +80,16 @@ def linked_survey(study: Study) -> Linked:
     ValidityError
         If the study has no survey.
     """
+    if study.survey is None:
+        raise ValidityError(f"the study {study.study!r} has no survey: add a section `survey`")
+    return _link(study, study.survey)
+
+
+def _link(study: Study, settings: Survey) -> Linked:
     from temporal_adapters import questionnaire, survey
     from temporal_adapters.weeks.windows import wave_keys
 
-    if study.survey is None:
-        raise ValidityError(f"the study {study.study!r} has no survey: add a section `survey`")
-    found = survey.read(study.survey, study.weeks.first_weekday, wave_keys(study.weeks))
+    found = survey.read(settings, study.weeks.first_weekday, wave_keys(study.weeks))
     return survey.link(found, [questionnaire.load(name) for name in study.probe.questionnaires])
 
 
