@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from temporal_adapters import validity
 from temporal_adapters.cli import app
+from temporal_adapters.cli import power as cli_power
 from temporal_adapters.config.simulate import Simulate
 from temporal_adapters.errors import CorrelateError, ValidityError
 from temporal_adapters.significance import power
@@ -328,3 +329,11 @@ def test_reliability_for_other_posts_and_users_agrees_with_brute_force() -> None
     found = benchmark().saturation(2000, 8)
     assert len(found) == 6
     assert max(abs(value) for value in found.values()) < 0.15
+
+
+def test_the_models_reliability_by_hand_leaves_the_surveys_noise_alone() -> None:
+    measured = validity.Measured((Noise(rest=0.2, survey_rest=1.0),), 0.7, Effort(weeks=60), ())
+    by_hand = cli_power._noise(measured, None, None, 1 / 1.2, None)
+    for one, other in zip(by_hand, measured.noise, strict=True):
+        assert one.reliability_survey(measured.effort) == pytest.approx(0.5)
+        assert one.reliability_model(measured.effort) == pytest.approx(other.reliability_model(measured.effort))

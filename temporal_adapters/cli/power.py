@@ -139,7 +139,7 @@ def _noise(
     found = []
     for one in measured.noise if measured is not None else (Noise(),):
         if reliability_model is not None:
-            one = Noise(rest=_over(reliability_model), survey=one.survey)
+            one = Noise(rest=_over(reliability_model), survey=one.survey, survey_rest=one.survey_rest)
         if noise_at is not None:
             one = replace(one, posts=noise_at * one.signal)
         if users_noise_at is not None:
