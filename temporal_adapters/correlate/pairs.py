@@ -68,7 +68,7 @@ def align(
     ours, theirs = _source(series, model), _source(series, survey)
     names = _shared_names(ours, theirs, model, survey, exclude)
     weeks = _grid(ours, theirs, model, survey, max(abs(lag) for lag in lags))
-    pairs = Pairs(names, weeks, _fill(ours, names, weeks), _fill(theirs, names, weeks))
+    pairs = Pairs(names, weeks, fill(ours, names, weeks), fill(theirs, names, weeks))
     for row, name in enumerate(names):
         _require_usable(pairs, row, " / ".join(name), (model, survey), min_weeks, every_weeks)
     return pairs
@@ -130,7 +130,8 @@ def _grid(ours: pl.DataFrame, theirs: pl.DataFrame, model: str, survey: str, rea
     return tuple(first + step * WEEK for step in range((last - first) // WEEK + 1))
 
 
-def _fill(side: pl.DataFrame, names: Sequence[tuple[str, str]], weeks: Sequence[date]) -> Array:
+def fill(side: pl.DataFrame, names: Sequence[tuple[str, str]], weeks: Sequence[date]) -> Array:
+    """Return the values of one source as (options, weeks), NaN where there is none."""
     place = {week: column for column, week in enumerate(weeks)}
     row_of = {name: row for row, name in enumerate(names)}
     values = np.full((len(names), len(weeks)), np.nan)

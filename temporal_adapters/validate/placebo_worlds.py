@@ -8,12 +8,14 @@ each other are not the sample that Kolmogorov and Smirnov's test wants.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from temporal_adapters.artifacts import RunFolder
 from temporal_adapters.config.simulate import Simulate
+from temporal_adapters.correlate.pairs import fill
 from temporal_adapters.errors import ValidityError
 from temporal_adapters.simulate.counts import count_world
 from temporal_adapters.simulate.language import MOODS
@@ -21,7 +23,6 @@ from temporal_adapters.tables import ADAPTERS
 from temporal_adapters.validity.uniformity import Unrelated, unrelated
 
 if TYPE_CHECKING:
-    import polars as pl
 
     from temporal_adapters.significance.autoregression import Array
 
@@ -81,7 +82,7 @@ def of_runs(
     return unrelated(first, second, draws, seed)
 
 
-def _read(run: RunFolder, survey: str) -> tuple[Array, Array, list[tuple[str, str]], list[object]]:
+def _read(run: RunFolder, survey: str) -> tuple[Array, Array, list[tuple[str, str]], list[date]]:
     """Return both sources as (options, weeks), the options both have, and the weeks."""
     import polars as pl
 
@@ -96,13 +97,4 @@ def _read(run: RunFolder, survey: str) -> tuple[Array, Array, list[tuple[str, st
     named = [set(side.select("item", "option").rows()) for side in sides]
     names = sorted(named[0] & named[1])
     weeks = sorted(set(sides[0]["week"].to_list()) | set(sides[1]["week"].to_list()))
-    return _fill(sides[0], names, weeks), _fill(sides[1], names, weeks), names, list(weeks)
-
-
-def _fill(side: pl.DataFrame, names: list[tuple[str, str]], weeks: list[object]) -> Array:
-    rows, columns = ({key: place for place, key in enumerate(axis)} for axis in (names, weeks))
-    values = np.full((len(names), len(weeks)), np.nan)
-    for item, option, week, value in side.select("item", "option", "week", "value").iter_rows():
-        if (item, option) in rows and value is not None:
-            values[rows[item, option], columns[week]] = value
-    return values
+    return fill(sides[0], names, weeks), fill(sides[1], names, weeks), names, list(weeks)
