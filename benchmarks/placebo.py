@@ -49,10 +49,12 @@ def main() -> None:
     parser.add_argument("--posts", type=int, default=1000)
     parser.add_argument("--draws", type=int, default=999)
     parser.add_argument("--runs", type=Path, nargs="+")
+    parser.add_argument("--all-pairs", action="store_true", help="every run with every other: pairs share series")
     args = parser.parse_args()
     started = time.process_time()
     if args.runs:
-        found = of_runs([RunFolder(folder) for folder in args.runs], draws=args.draws)
+        steps = range(1, len(args.runs)) if args.all_pairs else (1,)
+        found = of_runs([RunFolder(folder) for folder in args.runs], steps=steps, draws=args.draws)
     else:
         worlds = args.worlds or (60 if args.quick else 200)
         knobs = {"n_weeks": args.weeks, "posts_per_week": args.posts, "spread": 0.8}
