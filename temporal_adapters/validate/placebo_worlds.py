@@ -23,7 +23,6 @@ from temporal_adapters.tables import ADAPTERS
 from temporal_adapters.validity.uniformity import Unrelated, unrelated
 
 if TYPE_CHECKING:
-
     from temporal_adapters.significance.autoregression import Array
 
 
