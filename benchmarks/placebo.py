@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from temporal_adapters.artifacts import RunFolder
-from temporal_adapters.config.simulate import Simulate
-from temporal_adapters.validate.placebo_worlds import counted, of_runs
-from temporal_adapters.validity import Unrelated
+from temporal_adapters.proof.validate.placebo_worlds import counted, of_runs
+from temporal_adapters.stages.trust import Unrelated
+from temporal_adapters.study.artifacts import RunFolder
+from temporal_adapters.study.config.simulate import Simulate
 
 
 def describe(found: Unrelated) -> dict[str, float]:

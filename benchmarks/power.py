@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.config.simulate import Simulate
-from temporal_adapters.significance import dynamics, effective, effort, level, power
-from temporal_adapters.significance.autoregression import Array
-from temporal_adapters.simulate import counts
-from temporal_adapters.simulate.language import MOODS
-from temporal_adapters.simulate.world import populate
-from temporal_adapters.validity import Components, Halves, components, noise, sampling_reliability
+from temporal_adapters.engines.significance import dynamics, effective, effort, level, power
+from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.stages.trust import Components, Halves, components, noise, sampling_reliability
+from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.worlds import counts
+from temporal_adapters.worlds.language import MOODS
+from temporal_adapters.worlds.world import populate
 
 KNOBS: dict[str, Any] = {
     "gap_weeks": (), "spread": 0.15, "n_users": 400, "user_spread": 1.0, "attrition": 0.001, "n_respondents": 1500,

@@ -35,14 +35,14 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from temporal_adapters.model import Lora, LoraShape, new_adapter, read_adapter, write_adapter
-from temporal_adapters.model.adapter import Adapter
-from temporal_adapters.probe.encode import Encoder
-from temporal_adapters.probe.forward import Engine
-from temporal_adapters.probe.plan import Ask, plan
-from temporal_adapters.probe.shards import form_score
-from temporal_adapters.questionnaire import Item, Option, Questionnaire, Wording
-from temporal_adapters.scoring import Reference, Source, answer_rows
+from temporal_adapters.engines.model import Lora, LoraShape, new_adapter, read_adapter, write_adapter
+from temporal_adapters.engines.model.adapter import Adapter
+from temporal_adapters.engines.scoring import Reference, Source, answer_rows
+from temporal_adapters.stages.probe.encode import Encoder
+from temporal_adapters.stages.probe.forward import Engine
+from temporal_adapters.stages.probe.plan import Ask, plan
+from temporal_adapters.stages.probe.shards import form_score
+from temporal_adapters.study.questionnaire import Item, Option, Questionnaire, Wording
 
 MOODS = [
     "Happy",

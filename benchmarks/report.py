@@ -23,10 +23,10 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from synthetic_run import write_run, write_study  # noqa: E402
 
-from temporal_adapters import report  # noqa: E402
-from temporal_adapters.report import page  # noqa: E402
-from temporal_adapters.report.material import gather  # noqa: E402
-from temporal_adapters.report.option import option_views  # noqa: E402
+from temporal_adapters.stages import report  # noqa: E402
+from temporal_adapters.stages.report import page  # noqa: E402
+from temporal_adapters.stages.report.material import gather  # noqa: E402
+from temporal_adapters.stages.report.option import option_views  # noqa: E402
 
 N_WEEKS, N_OPTIONS = 150, 40
 MAX_PAGE_BYTES = 5_000_000

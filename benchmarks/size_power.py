@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.significance import dynamics, effective, level, processes
-from temporal_adapters.significance.autoregression import Array
+from temporal_adapters.engines.significance import dynamics, effective, level, processes
+from temporal_adapters.engines.significance.autoregression import Array
 
 SEED = 20250917
 """Seed of the published table; the methods were settled on other seeds."""
@@ -93,7 +93,7 @@ def coverage(x: Array, y: Array, truth: float) -> tuple[float, float]:
 
 def joint_family(rng: np.random.Generator, m: int, n: int, questions: int, seed: Sequence[int]) -> tuple[Rates, Rates]:
     """Return the family-wise error of 12 questions x 9 lags (persistence from 0 to .9), D and L by max-T."""
-    from temporal_adapters.significance import multiplicity
+    from temporal_adapters.engines.significance import multiplicity
 
     phis = np.resize(PERSISTENCE, questions)
     worlds_d, worlds_l = [], []

@@ -19,11 +19,11 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from temporal_adapters.config.correlate import Correlate
-from temporal_adapters.correlate.analysis import analyse
-from temporal_adapters.correlate.pairs import Pairs
-from temporal_adapters.significance import dynamics
-from temporal_adapters.significance.autoregression import Array
+from temporal_adapters.engines.significance import dynamics
+from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.stages.correlate.analysis import analyse
+from temporal_adapters.stages.correlate.pairs import Pairs
+from temporal_adapters.study.config.correlate import Correlate
 
 LAGS = tuple(range(-4, 5))
 DRAWS = 9999

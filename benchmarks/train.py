@@ -39,13 +39,13 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from temporal_adapters.model import Base, LoraShape, new_adapter, write_adapter
-from temporal_adapters.model.fp8 import quantize_fp8
-from temporal_adapters.model.memory import measure
-from temporal_adapters.model.quantized import quantize_nf4
-from temporal_adapters.tokens import Blocks, chunk, pack
-from temporal_adapters.train import Job, Recipe, fit
-from temporal_adapters.train.estimate import flops_per_token
+from temporal_adapters.engines.model import Base, LoraShape, new_adapter, write_adapter
+from temporal_adapters.engines.model.fp8 import quantize_fp8
+from temporal_adapters.engines.model.memory import measure
+from temporal_adapters.engines.model.quantized import quantize_nf4
+from temporal_adapters.stages.tokens import Blocks, chunk, pack
+from temporal_adapters.stages.train import Job, Recipe, fit
+from temporal_adapters.stages.train.estimate import flops_per_token
 
 SHAPES: dict[str, dict[str, int]] = {
     "tiny": {"hidden_size": 64, "intermediate_size": 192, "num_hidden_layers": 2, "num_attention_heads": 4,

@@ -29,12 +29,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from temporal_adapters import validate
-from temporal_adapters.artifacts import RunFolder, read_corpora
 from temporal_adapters.cli.validate import listed
-from temporal_adapters.config import load_study
-from temporal_adapters.simulate.language import MOODS
-from temporal_adapters.tables import ADAPTERS
+from temporal_adapters.ground.tables import ADAPTERS
+from temporal_adapters.proof import validate
+from temporal_adapters.study.artifacts import RunFolder, read_corpora
+from temporal_adapters.study.config import load_study
+from temporal_adapters.worlds.language import MOODS
 
 KINDS: Mapping[str, tuple[str, ...]] = {
     "demo": (),
@@ -56,7 +56,7 @@ def table(kind: str, seed: int, runs: Path, overrides: Sequence[str]) -> tuple[d
 
 def _counts_agree(run: RunFolder) -> bool:
     """Compare the counted shares of one week with plain Python: words found by splitting, not by a pattern."""
-    from temporal_adapters.simulate.recovery import count_moods
+    from temporal_adapters.worlds.recovery import count_moods
 
     corpus = read_corpora(run)[0]
     counts = dict.fromkeys(MOODS, 0)

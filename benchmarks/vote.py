@@ -33,12 +33,12 @@ from peft import LoraConfig, get_peft_model
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from temporal_adapters.config.experiment import Condition, LanguageModel, PromptStyle
-from temporal_adapters.config.model import Model
-from temporal_adapters.config.train import Train
-from temporal_adapters.config.vote import load_mapping
-from temporal_adapters.model import LoraShape, load_base, new_adapter
-from temporal_adapters.train import Job
+from temporal_adapters.engines.model import LoraShape, load_base, new_adapter
+from temporal_adapters.stages.train import Job
+from temporal_adapters.study.config.experiment import Condition, LanguageModel, PromptStyle
+from temporal_adapters.study.config.model import Model
+from temporal_adapters.study.config.train import Train
+from temporal_adapters.study.config.vote import load_mapping
 from temporal_adapters.vote import files, folds, language, respondents, specimen
 from temporal_adapters.vote.prompts import Writer
 

@@ -23,8 +23,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from temporal_adapters.config.experiment import Experiment
-from temporal_adapters.config.vote import SurveyMapping, load_mapping
+from temporal_adapters.study.config.experiment import Experiment
+from temporal_adapters.study.config.vote import SurveyMapping, load_mapping
 from temporal_adapters.vote import files, metrics
 from temporal_adapters.vote.experiment import Run
 from temporal_adapters.vote.grid import collect
@@ -49,7 +49,7 @@ def made_up(writer: Writer, rng: np.random.Generator) -> str:
 
 def make_base(mapping: SurveyMapping, folder: Path, steps: int) -> None:
     """Train a base from scratch on made-up profiles and save it as a Hugging Face folder."""
-    from temporal_adapters.config.experiment import PromptStyle
+    from temporal_adapters.study.config.experiment import PromptStyle
 
     rng = np.random.default_rng(0)
     writer = Writer(mapping, PromptStyle(order="shuffled"), mapping.items)

@@ -135,7 +135,7 @@ def write_posts(posts: str, target: Path, kind: str) -> None:
 
 
 def study_of(paths: list[Path], threads: int, pseudonyms: bool = True, **more: Any) -> Any:
-    from temporal_adapters.config.study import Study
+    from temporal_adapters.study.config.study import Study
 
     return Study.model_validate(
         {
@@ -147,17 +147,17 @@ def study_of(paths: list[Path], threads: int, pseudonyms: bool = True, **more: A
 
 
 def ours(paths: list[Path], out: Path, threads: int, **more: Any) -> dict[str, list[int]]:
-    from temporal_adapters import weeks
-    from temporal_adapters.artifacts import RunFolder
+    from temporal_adapters.stages import weeks
+    from temporal_adapters.study.artifacts import RunFolder
 
     weeks.build(study_of(paths, threads, **more), RunFolder(out))
     return {}
 
 
 def split(paths: list[Path], out: Path, threads: int, pseudonyms: bool = True) -> dict[str, list[int]]:
-    from temporal_adapters.artifacts import RunFolder
-    from temporal_adapters.weeks.build import split_settings
-    from temporal_adapters.weeks.spread import split_files
+    from temporal_adapters.stages.weeks.build import split_settings
+    from temporal_adapters.stages.weeks.spread import split_files
+    from temporal_adapters.study.artifacts import RunFolder
 
     jobs = [(path, out / f"{path.name}.arrow") for path in paths]
     settings = split_settings(study_of(paths, threads, pseudonyms), RunFolder(out))
@@ -182,11 +182,12 @@ def prepared(paths: list[Path], out: Path, threads: int) -> tuple[Any, str, dict
     """Return a connection that sees the files as `posts`, our SELECT and its parameters."""
     import numpy as np
 
-    from temporal_adapters import panel, resources
-    from temporal_adapters.artifacts import RunFolder
-    from temporal_adapters.weeks.build import split_settings
-    from temporal_adapters.weeks.split import clean_parameters
-    from temporal_adapters.weeks.windows import SLOT_US, slots
+    from temporal_adapters.ground import resources
+    from temporal_adapters.stages import panel
+    from temporal_adapters.stages.weeks.build import split_settings
+    from temporal_adapters.stages.weeks.split import clean_parameters
+    from temporal_adapters.stages.weeks.windows import SLOT_US, slots
+    from temporal_adapters.study.artifacts import RunFolder
 
     settings = split_settings(study_of(paths, threads), RunFolder(out))
     connection = panel.connect(threads, "3GB")
@@ -286,7 +287,7 @@ def work(job: str, folder: Path, kind: str, threads: int) -> None:
     import polars  # noqa: F401
     import pyarrow.dataset  # noqa: F401
 
-    from temporal_adapters import weeks  # noqa: F401
+    from temporal_adapters.stages import weeks  # noqa: F401
 
     if job == "pandas":
         import pandas  # noqa: F401

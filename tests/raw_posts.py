@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from temporal_adapters import weeks
-from temporal_adapters.artifacts import Manifest, RunFolder, read_corpora
-from temporal_adapters.config.study import Study
+from temporal_adapters.stages import weeks
+from temporal_adapters.study.artifacts import Manifest, RunFolder, read_corpora
+from temporal_adapters.study.config.study import Study
 
 FIRST_ID = 1_600_000_000_000_000_000
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from temporal_adapters.tables import SCHEMAS
+from temporal_adapters.ground.tables import SCHEMAS
 
 GRAINS = {
     "PANEL": "post",

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from temporal_adapters import correlate, series, validity
-from temporal_adapters.artifacts import RunFolder, publish, stage_key
-from temporal_adapters.config import Study, load_study
-from temporal_adapters.dates import week_label
-from temporal_adapters.tables import ANSWERS, PANEL, SERIES, check
+from temporal_adapters.ground.dates import week_label
+from temporal_adapters.ground.tables import ANSWERS, PANEL, SERIES, check
+from temporal_adapters.stages import correlate, series, trust
+from temporal_adapters.study.artifacts import RunFolder, publish, stage_key
+from temporal_adapters.study.config import Study, load_study
 
 START = date(2023, 1, 2)
 NASTY = "<script>document.title='owned'</script>"
@@ -65,7 +65,7 @@ def write_run(
     if study.survey is not None:
         correlate.run(study, run)
         if with_validity:
-            validity.run(study, run)
+            trust.run(study, run)
     return run
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from temporal_adapters.artifacts import publish, read_manifest, stage_key, state, verify
-from temporal_adapters.errors import ArtifactError
+from temporal_adapters.ground.errors import ArtifactError
+from temporal_adapters.study.artifacts import publish, read_manifest, stage_key, state, verify
 
 DETAILS = {"stage": "train", "version": 1, "config": {"r": 8}, "inputs": {}}
 
@@ -58,7 +58,7 @@ def test_the_second_of_two_equal_results_withdraws(tmp_path: Path) -> None:
 def test_a_killed_process_leaves_a_partial_folder_that_the_next_one_resumes(tmp_path: Path) -> None:
     code = f"""
         import os, pathlib
-        from temporal_adapters.artifacts import publish
+        from temporal_adapters.study.artifacts import publish
         with publish(pathlib.Path({str(tmp_path / "x")!r}), key="k", resume=True, **{DETAILS!r}) as work:
             (work.folder / "checkpoint").write_text("17")
             os.kill(os.getpid(), 9)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from temporal_adapters import resources
-from temporal_adapters.config import Study, load_study, scientific
-from temporal_adapters.config.experiment import Experiment
-from temporal_adapters.errors import ConfigError, UsageError
+from temporal_adapters.ground import resources
+from temporal_adapters.ground.errors import ConfigError, UsageError
+from temporal_adapters.study.config import Study, load_study, scientific
+from temporal_adapters.study.config.experiment import Experiment
 
 MINIMAL = "study: small\npanel:\n  paths: [posts.csv]\n"
 

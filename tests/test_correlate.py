@@ -14,16 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from temporal_adapters import correlate, series
-from temporal_adapters.artifacts import RunFolder, publish
 from temporal_adapters.cli import app
-from temporal_adapters.config import Study, load_study
-from temporal_adapters.config.correlate import Correlate
-from temporal_adapters.correlate import sentences
-from temporal_adapters.correlate.lags import document, lags_table, results_table
-from temporal_adapters.errors import CorrelateError, TableError
-from temporal_adapters.significance import level
-from temporal_adapters.tables import SERIES, check
+from temporal_adapters.engines.significance import level
+from temporal_adapters.ground.errors import CorrelateError, TableError
+from temporal_adapters.ground.tables import SERIES, check
+from temporal_adapters.stages import correlate, series
+from temporal_adapters.stages.correlate import sentences
+from temporal_adapters.stages.correlate.lags import document, lags_table, results_table
+from temporal_adapters.study.artifacts import RunFolder, publish
+from temporal_adapters.study.config import Study, load_study
+from temporal_adapters.study.config.correlate import Correlate
 
 START = date(2020, 1, 6)
 FAST = {"draws": 999, "shown_lags": ()}

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from temporal_adapters.dates import WEEKDAYS, parse_week, week_label, week_start
+from temporal_adapters.ground.dates import WEEKDAYS, parse_week, week_label, week_start
 
 DAYS = st.dates(date(1990, 1, 10), date(2060, 12, 20))
 

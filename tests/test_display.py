@@ -15,7 +15,7 @@ from synthetic_run import write_run, write_study
 
 from temporal_adapters.cli import display as shown
 from temporal_adapters.cli.display import Display, clock, short
-from temporal_adapters.progress import Tick
+from temporal_adapters.ground.progress import Tick
 
 
 class Clock:

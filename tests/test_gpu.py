@@ -7,10 +7,10 @@ import torch
 from test_train import documents, job, recipe, same_bits
 from tiny import tiny_model
 
-from temporal_adapters.model import Base, LoraShape
-from temporal_adapters.model.fp8 import quantize_fp8
-from temporal_adapters.tokens import pack
-from temporal_adapters.train import Job, fit
+from temporal_adapters.engines.model import Base, LoraShape
+from temporal_adapters.engines.model.fp8 import quantize_fp8
+from temporal_adapters.stages.tokens import pack
+from temporal_adapters.stages.train import Job, fit
 
 pytestmark = [
     pytest.mark.gpu,

@@ -13,13 +13,13 @@ import pytest
 from synthetic_run import write_run, write_study
 from test_power import asked, document
 
-from temporal_adapters import series, validity
-from temporal_adapters.artifacts import RunFolder, publish
-from temporal_adapters.config import Study
-from temporal_adapters.significance import effective
-from temporal_adapters.train.job import Job
-from temporal_adapters.validate import dealing, halves, placebo
-from temporal_adapters.validate.variants import seeds_of, variant
+from temporal_adapters.engines.significance import effective
+from temporal_adapters.proof.validate import dealing, halves, placebo
+from temporal_adapters.proof.validate.variants import seeds_of, variant
+from temporal_adapters.stages import series, trust
+from temporal_adapters.stages.train.job import Job
+from temporal_adapters.study.artifacts import RunFolder, publish
+from temporal_adapters.study.config import Study
 
 
 def finished(folder: Path, every: int) -> tuple[Study, RunFolder]:
@@ -30,7 +30,7 @@ def finished(folder: Path, every: int) -> tuple[Study, RunFolder]:
     waves = survey["week"].unique().sort().gather_every(every)
     shutil.rmtree(run.series)
     series.build(study, run, lambda: [survey.filter(pl.col("week").is_in(waves.to_list()))])
-    validity.run(study, run)
+    trust.run(study, run)
     return study, run
 
 
@@ -41,12 +41,12 @@ def planned(folder: Path, *words: str) -> tuple[int, str]:
 
 def test_a_survey_every_second_week_shares_half_of_the_weeks_and_its_persistence_is_not_known(tmp_path: Path) -> None:
     _, run = finished(tmp_path, 2)
-    one = validity.read(run)["options"][0]
+    one = trust.read(run)["options"][0]
     assert one["n_shared"] == 30
     assert one["persistence"]["survey"] is None
     assert one["persistence"]["model"] > 0.2
     assert "neighbouring weeks" in one["not_available"]["persistence of the survey"]
-    found = validity.measure(validity.read(run))
+    found = trust.measure(trust.read(run))
     assert (found.effort.weeks, found.persistence) == (30, None)
     answer = json.loads(planned(tmp_path)[1])
     assert (answer["effort"]["weeks"], answer["design"]["persistence"]) == (30, 0.7)

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from temporal_adapters.cli import app
-from temporal_adapters.config.simulate import Simulate
-from temporal_adapters.errors import SimulateError
-from temporal_adapters.simulate.labelled import KNOBS, posts_of
-from temporal_adapters.simulate.language import MOODS, OPPOSITE
+from temporal_adapters.ground.errors import SimulateError
+from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.worlds.labelled import KNOBS, posts_of
+from temporal_adapters.worlds.language import MOODS, OPPOSITE
 
 PLAIN = {"url_share": 0.0, "mention_share": 0.0, "hashtag_share": 0.0}
 

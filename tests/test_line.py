@@ -20,9 +20,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from temporal_adapters.artifacts import RunFolder, read_manifest
 from temporal_adapters.cli import main
-from temporal_adapters.tables import ANSWERS, LAGS, SERIES, check
+from temporal_adapters.ground.tables import ANSWERS, LAGS, SERIES, check
+from temporal_adapters.study.artifacts import RunFolder, read_manifest
 
 N_WEEKS = 14
 FIRST = datetime(2023, 1, 2, 9, tzinfo=UTC)

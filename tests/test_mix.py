@@ -18,16 +18,17 @@ from pydantic import ValidationError
 from tiny import save_tiny_base
 from typer.testing import CliRunner
 
-from temporal_adapters import mix, train, weeks
-from temporal_adapters.artifacts import RunFolder, read_corpora, read_manifest
 from temporal_adapters.cli import app
-from temporal_adapters.config import Study, load_study
-from temporal_adapters.config.mix import Mix
-from temporal_adapters.errors import ConfigError, MixError
-from temporal_adapters.mix import posts as labelled
-from temporal_adapters.mix.draw import build, draw, expected, mixtures
-from temporal_adapters.mix.grid import experiment
-from temporal_adapters.mix.posts import Labelled
+from temporal_adapters.ground.errors import ConfigError, MixError
+from temporal_adapters.proof import mix
+from temporal_adapters.proof.mix import posts as labelled
+from temporal_adapters.proof.mix.draw import build, draw, expected, mixtures
+from temporal_adapters.proof.mix.grid import experiment
+from temporal_adapters.proof.mix.posts import Labelled
+from temporal_adapters.stages import train, weeks
+from temporal_adapters.study.artifacts import RunFolder, read_corpora, read_manifest
+from temporal_adapters.study.config import Study, load_study
+from temporal_adapters.study.config.mix import Mix
 
 QUESTIONS = """
 questionnaire: small
@@ -321,10 +322,10 @@ def _times(run: RunFolder) -> dict[str, int]:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from temporal_adapters import mix
-from temporal_adapters.artifacts import RunFolder
-from temporal_adapters.config import load_study
-from temporal_adapters.train.folder import FolderKeeper
+from temporal_adapters.proof import mix
+from temporal_adapters.study.artifacts import RunFolder
+from temporal_adapters.study.config import load_study
+from temporal_adapters.stages.train.folder import FolderKeeper
 folder, saved, save = Path(sys.argv[1]), [], FolderKeeper.save
 def save_and_die(self, job, state):
     save(self, job, state)

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 
-from temporal_adapters.config.mix import Mix
-from temporal_adapters.errors import MixError
-from temporal_adapters.mix import statistics
-from temporal_adapters.mix.curve import CURVE, Question, curve, find_question
-from temporal_adapters.mix.draw import mixtures
-from temporal_adapters.mix.summary import sentences, summarise
-from temporal_adapters.questionnaire.records import Item, Option, Questionnaire, Wording
-from temporal_adapters.tables import ANSWERS
+from temporal_adapters.ground.errors import MixError
+from temporal_adapters.ground.tables import ANSWERS
+from temporal_adapters.proof.mix import statistics
+from temporal_adapters.proof.mix.curve import CURVE, Question, curve, find_question
+from temporal_adapters.proof.mix.draw import mixtures
+from temporal_adapters.proof.mix.summary import sentences, summarise
+from temporal_adapters.study.config.mix import Mix
+from temporal_adapters.study.questionnaire.records import Item, Option, Questionnaire, Wording
 
 SHARES = np.linspace(0, 1, 11)
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from tiny import ARCHITECTURES, tiny_model
 
-from temporal_adapters.errors import ModelError
-from temporal_adapters.model import LoraShape, find_targets, new_adapter, read_adapter, stacked, write_adapter
+from temporal_adapters.engines.model import LoraShape, find_targets, new_adapter, read_adapter, stacked, write_adapter
+from temporal_adapters.ground.errors import ModelError
 
 
 def random_adapter(model, shape, seed):
@@ -91,7 +91,7 @@ def test_exact_stacking_gives_the_same_bits_whatever_stands_beside():
 
 
 def test_an_adapter_without_modules_is_the_base():
-    from temporal_adapters.model import Adapter
+    from temporal_adapters.engines.model import Adapter
 
     model, ids = tiny_model(), tokens(2)
     with stacked(model, [random_adapter(model, SHAPES[0], 1), Adapter({})], exact=True):
@@ -142,6 +142,6 @@ def test_targets_mean_what_peft_means(architecture, targets):
 def test_the_table_of_defaults_is_pefts():
     from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as MAPPING
 
-    from temporal_adapters.model.targets import _PEFT_DEFAULTS
+    from temporal_adapters.engines.model.targets import _PEFT_DEFAULTS
 
     assert {kind: list(names) for kind, names in _PEFT_DEFAULTS.items()} == {k: MAPPING[k] for k in _PEFT_DEFAULTS}

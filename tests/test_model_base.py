@@ -10,12 +10,12 @@ import pytest
 import torch
 from tiny import save_tiny_base, tiny_model
 
-from temporal_adapters.config.model import Model
-from temporal_adapters.errors import ModelError
-from temporal_adapters.model import Base, LoraShape, digest_base, load_base, new_adapter, precision, stacked
-from temporal_adapters.model import memory as memory_module
-from temporal_adapters.model.fp8 import replace_layers
-from temporal_adapters.model.quantized import quantize_nf4
+from temporal_adapters.engines.model import Base, LoraShape, digest_base, load_base, new_adapter, precision, stacked
+from temporal_adapters.engines.model import memory as memory_module
+from temporal_adapters.engines.model.fp8 import replace_layers
+from temporal_adapters.engines.model.quantized import quantize_nf4
+from temporal_adapters.ground.errors import ModelError
+from temporal_adapters.study.config.model import Model
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def test_training_on_nf4_after_probing_it_gives_the_gradients_of_the_dense_weigh
 
 
 def test_training_on_packed_nf4_equals_training_on_the_materialised_weights():
-    from temporal_adapters.tokens import pack
-    from temporal_adapters.train import Job, Recipe, fit
+    from temporal_adapters.stages.tokens import pack
+    from temporal_adapters.stages.train import Job, Recipe, fit
 
     docs = [[1, *range(3 + n, 20 + n)] for n in range(30)]
     job = Job("j", pack(docs, 64), 1, "j")
@@ -174,8 +174,8 @@ def test_an_unreachable_or_broken_base_is_one_sentence(tmp_path, folder):
 PEAK = """
 import resource, sys
 import torch, transformers.models.llama.modeling_llama, peft, safetensors.torch
-from temporal_adapters.config.model import Model
-from temporal_adapters.model import digest_base, load_base, load_tokenizer
+from temporal_adapters.study.config.model import Model
+from temporal_adapters.engines.model import digest_base, load_base, load_tokenizer
 settings = Model(base=sys.argv[1], quantization=sys.argv[2], nf4_weights="materialised", device="cpu")
 load_tokenizer(settings)
 load_base(Model(base=sys.argv[3], quantization=sys.argv[2], device="cpu"))

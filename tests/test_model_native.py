@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from test_train import Memory, base_of, documents, furthest, job, plain_loop, recipe, same_bits
 from tiny import tiny_model
 
-from temporal_adapters.model import LoraShape, native, new_adapter
-from temporal_adapters.model.lean import is_fusable, lean
-from temporal_adapters.model.stacked import stacked
-from temporal_adapters.tokens import pack
-from temporal_adapters.train import Job, fit
-from temporal_adapters.train.folder import facts
+from temporal_adapters.engines.model import LoraShape, native, new_adapter
+from temporal_adapters.engines.model.lean import is_fusable, lean
+from temporal_adapters.engines.model.stacked import stacked
+from temporal_adapters.stages.tokens import pack
+from temporal_adapters.stages.train import Job, fit
+from temporal_adapters.stages.train.folder import facts
 
 needs_compiler = pytest.mark.skipif(native.kernels() is None, reason="there is no C compiler on this machine")
 SOME = torch.Generator().manual_seed(1)

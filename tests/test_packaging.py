@@ -30,8 +30,8 @@ def test_the_wheel_carries_queries_configs_the_demo_model_and_the_kernels(wheel:
         here = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob(f"*{ending}")}
         assert here
         assert {f"temporal_adapters/{name}" for name in here} <= names
-    assert "temporal_adapters/simulate/base/model.safetensors" in names
-    assert "temporal_adapters/model/kernels.c" in names
+    assert "temporal_adapters/worlds/base/model.safetensors" in names
+    assert "temporal_adapters/engines/model/kernels.c" in names
 
 
 def test_the_installed_wheel_runs_from_another_folder(wheel: Path, tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_the_installed_wheel_runs_from_another_folder(wheel: Path, tmp_path: Pat
     (site / "zz_parent.pth").write_text(f"import sys; sys.path.append({parent!r})\n")
     code = (
         "import temporal_adapters, pathlib, sys;"
-        "from temporal_adapters import resources; from temporal_adapters.config import load_study;"
+        "from temporal_adapters.ground import resources; from temporal_adapters.study.config import load_study;"
         "assert pathlib.Path(temporal_adapters.__file__).is_relative_to(sys.argv[1]), temporal_adapters.__file__;"
         "assert resources.names('queries') and load_study('demo').study == 'demo'"
     )

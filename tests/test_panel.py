@@ -11,9 +11,10 @@ import polars as pl
 import pytest
 import zstandard
 
-from temporal_adapters import panel, resources
-from temporal_adapters.config.panel import Panel
-from temporal_adapters.errors import PanelError
+from temporal_adapters.ground import resources
+from temporal_adapters.ground.errors import PanelError
+from temporal_adapters.stages import panel
+from temporal_adapters.study.config.panel import Panel
 
 APRIL_5 = 1_680_696_000_000_000
 """2023-04-05 12:00:00 UTC in microseconds."""

@@ -20,25 +20,27 @@ from scipy import stats
 from synthetic_run import write_run, write_study
 from tiny import write_weeks
 
-from temporal_adapters import questionnaire, series, validate, validity
-from temporal_adapters.artifacts import RunFolder, publish, read_corpora, read_manifest
+from temporal_adapters import line
 from temporal_adapters.cli import main
 from temporal_adapters.cli.placebo import halves_stage
 from temporal_adapters.cli.placebo import lines as placebo_lines
 from temporal_adapters.cli.session import Session
-from temporal_adapters.config import load_study
-from temporal_adapters.config.simulate import Simulate
-from temporal_adapters.errors import ConfigError, ValidityError
-from temporal_adapters.report.placebos import _uniform_sentence
-from temporal_adapters.significance import dynamics
-from temporal_adapters.simulate.counts import count_world
-from temporal_adapters.tables import SERIES
-from temporal_adapters.validate import dealing, halves
-from temporal_adapters.validate.placebo import permuted
-from temporal_adapters.validate.placebo_worlds import counted, of_runs
-from temporal_adapters.validity import placebo_series
-from temporal_adapters.validity.placebo import Kind, null_kind
-from temporal_adapters.validity.stage import document
+from temporal_adapters.engines.significance import dynamics
+from temporal_adapters.ground.errors import ConfigError, ValidityError
+from temporal_adapters.ground.tables import SERIES
+from temporal_adapters.proof.validate import dealing, halves
+from temporal_adapters.proof.validate.placebo import permuted
+from temporal_adapters.proof.validate.placebo_worlds import counted, of_runs
+from temporal_adapters.stages import series, trust
+from temporal_adapters.stages.report.placebos import _uniform_sentence
+from temporal_adapters.stages.trust import placebo_series
+from temporal_adapters.stages.trust.placebo import Kind, null_kind
+from temporal_adapters.stages.trust.stage import document
+from temporal_adapters.study import questionnaire
+from temporal_adapters.study.artifacts import RunFolder, publish, read_corpora, read_manifest
+from temporal_adapters.study.config import load_study
+from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.worlds.counts import count_world
 
 START = date(2023, 1, 2)
 
@@ -134,7 +136,7 @@ def test_ranks_by_kind_are_the_hand_count_and_a_constant_placebo_has_none() -> N
         "base": np.ones((1, 40)),
         "mixed": np.vstack([np.ones(40), ar1(1, 40, 0, 4)]),
     }
-    found = validity.by_kind(real, placebos, survey)
+    found = trust.by_kind(real, placebos, survey)
     assert set(found) == {"shuffled", "base", "mixed", "out-of-time"}
     r = [abs(np.corrcoef(one, survey)[0, 1]) for one in (real, *placebos["shuffled"])]
     assert found["shuffled"].p_level == pytest.approx(sum(one >= r[0] for one in r) / 25)
@@ -150,7 +152,7 @@ def test_a_series_that_does_not_vary_beside_the_survey_has_no_rank_but_the_reaso
     for one, other in ((np.full(40, 0.3), survey), (real, once)):
         for placebos in ({}, {"shuffled": ar1(24, 40, 0.5, 3)}):
             with pytest.raises(ValidityError, match="does not vary in the weeks that it shares with the survey"):
-                validity.by_kind(one, placebos, other)
+                trust.by_kind(one, placebos, other)
 
 
 def kind(n: int) -> Kind:
@@ -167,17 +169,15 @@ def test_discrete_p_values_of_an_exact_test_are_uniform_only_after_they_are_spre
     """Second source: scipy's Kolmogorov-Smirnov test of the raw p-values, which rejects what is exact."""
     p = (1 + np.random.default_rng(5).integers(0, 20, 4000)) / 20
     assert stats.kstest(p, "uniform").pvalue < 1e-6
-    assert validity.uniform(p, 19).p > 0.01
-    assert validity.uniform(p**2, 19).p < 1e-6
+    assert trust.uniform(p, 19).p > 0.01
+    assert trust.uniform(p**2, 19).p < 1e-6
     smooth = np.random.default_rng(6).uniform(size=300)
-    assert validity.uniform(smooth, 10**9).distance == pytest.approx(
-        stats.kstest(smooth, "uniform").statistic, abs=1e-6
-    )
+    assert trust.uniform(smooth, 10**9).distance == pytest.approx(stats.kstest(smooth, "uniform").statistic, abs=1e-6)
 
 
 def test_p_values_of_unrelated_rows_are_those_of_each_row_alone() -> None:
     x, y = ar1(12, 50, 0.6, 7), ar1(12, 50, 0.6, 8)
-    found = validity.unrelated(x, y, draws=199, seed=3)
+    found = trust.unrelated(x, y, draws=199, seed=3)
     ranks = [dynamics.signed_ranks(dynamics.whiten(side[4:5]).residuals) for side in (x, y)]
     terms = dynamics.products(*ranks, [0])[0, 0]
     signs = dynamics.signs(199, 50, [3, 1, 4])
@@ -187,9 +187,9 @@ def test_p_values_of_unrelated_rows_are_those_of_each_row_alone() -> None:
     assert found.r == pytest.approx([np.corrcoef(a, b)[0, 1] for a, b in zip(x, y, strict=True)])
     assert found.mean_r == pytest.approx(found.r.mean())
     with pytest.raises(ValidityError, match="9 pairs of series are too few"):
-        validity.unrelated(x[:9], y[:9])
+        trust.unrelated(x[:9], y[:9])
     with pytest.raises(ValidityError, match="pair 2 has a series that does not vary"):
-        validity.unrelated(np.where(np.arange(12)[:, None] == 2, 1.0, x), y)
+        trust.unrelated(np.where(np.arange(12)[:, None] == 2, 1.0, x), y)
 
 
 def test_worlds_beside_each_others_surveys_are_centred_and_uniform_and_beside_their_own_are_not() -> None:
@@ -199,7 +199,7 @@ def test_worlds_beside_each_others_surveys_are_centred_and_uniform_and_beside_th
     assert found.changes.p > 0.01
     assert found.levels.p > 0.01
     seen = [count_world(world.model_copy(update={"seed": seed})) for seed in range(2100, 2120)]
-    own = validity.unrelated(
+    own = trust.unrelated(
         np.array([one.shares[:, 0] for one in seen]), np.array([one.survey[:, 0] for one in seen]), draws=299
     )
     assert own.changes.p < 1e-6
@@ -267,8 +267,8 @@ def with_placebos(tmp_path: Path, n: int = 25) -> tuple[Any, RunFolder]:
 
 def test_the_document_ranks_every_option_among_every_kind_and_says_which_is_the_null(tmp_path: Path) -> None:
     study, run = with_placebos(tmp_path)
-    validity.run(study, run)
-    written = validity.read(run)
+    trust.run(study, run)
+    written = trust.read(run)
     happy = next(one for one in written["options"] if one["option"] == "Happy")["placebo"]
     assert happy["kind"] == "shuffled"
     assert list(happy["kinds"]) == ["shuffled", "permuted", "base", "out-of-time"]
@@ -278,7 +278,7 @@ def test_the_document_ranks_every_option_among_every_kind_and_says_which_is_the_
     assert set(written["placebos"]["uniform"]) == {"shuffled", "permuted"}
     assert written["placebos"]["uniform"]["shuffled"]["n"] == 25
     assert "10 are needed" in written["placebos"]["not_available"]["base"]
-    said = validity.placebo_sentence(written)
+    said = trust.placebo_sentence(written)
     assert "25 placebos each (shuffled" in said
     assert "below 0.038" in said
 
@@ -294,7 +294,7 @@ def test_a_constant_option_is_a_reason_in_the_document_and_an_excluded_one_is_le
     happy = next(one for one in written["options"] if one["option"] == "Happy")
     assert happy["placebo"] is None
     assert "does not vary" in happy["not_available"]["placebo"]
-    assert "25 placebos each" in validity.placebo_sentence(written)
+    assert "25 placebos each" in trust.placebo_sentence(written)
     assert any("Happy: the series does not vary" in line for line in placebo_lines(written))
     settings = study.correlate.model_copy(update={"exclude": (f"{happy['item']}/Happy",)})
     left = document(study.model_copy(update={"correlate": settings}), run)["options"]
@@ -333,23 +333,23 @@ def test_options_of_one_questionnaire_depend_on_each_other_and_get_no_ks_p(
 
 def test_placebos_of_an_older_series_are_left_out_and_that_is_said(tmp_path: Path) -> None:
     study, run = with_placebos(tmp_path)
-    done = validity.expected(study, run)[0].key
+    done = trust.expected(study, run)[0].key
     frame = pl.read_parquet(run.series / "series.parquet")
     others = frame.filter(pl.col("source") == "YouGov").with_columns(pl.col("value") * 0.9)
     shutil.rmtree(run.series)
     series.build(study, run, lambda: [others])
-    assert validity.expected(study, run)[0].key != done
-    validity.run(study, run)
-    written = validity.read(run)
+    assert trust.expected(study, run)[0].key != done
+    trust.run(study, run)
+    written = trust.read(run)
     assert written["options"][0]["placebo"]["kind"] == "out-of-time"
     assert "older series" in written["placebos"]["not_available"]["placebos"]
 
 
 def test_placebos_that_persist_less_than_the_real_series_are_said_to_flatter_it(tmp_path: Path) -> None:
     option = {"kind": "questionnaire", "placebo_r": [0.1] * 32, "real_persistence": 0.7, "persistence": 0.1}
-    said = validity.placebo_sentence({"options": [{"placebo": option}]})
+    said = trust.placebo_sentence({"options": [{"placebo": option}]})
     assert "p of levels is too small" in said
-    assert "too small" not in validity.placebo_sentence({"options": [{"placebo": {**option, "persistence": 0.6}}]})
+    assert "too small" not in trust.placebo_sentence({"options": [{"placebo": {**option, "persistence": 0.6}}]})
 
 
 QUESTIONS = """
@@ -420,7 +420,7 @@ def test_a_baseline_is_contrasted_with_the_adapters_and_is_not_taken_for_the_sur
     small: tuple[Path, RunFolder],
 ) -> None:
     folder, run = small
-    written = validity.read(run)
+    written = trust.read(run)
     assert set(written["options"][0]["contrasts"]) == {"words"}
     sources = pl.read_parquet(run.series / "series.parquet")["source"].unique().to_list()
     assert sorted(sources) == ["adapters", "survey", "words"]
@@ -527,10 +527,10 @@ def test_halves_of_a_panel_tell_ta_power_what_posts_are_worth(small: tuple[Path,
 
 def test_a_study_without_a_survey_or_series_has_no_placebos(tmp_path: Path) -> None:
     study = write_study(tmp_path)
-    from temporal_adapters.validate import placebo
+    from temporal_adapters.proof.validate import placebo
 
     with pytest.raises(ValidityError, match="run `ta run`"):
         placebo.build(study, RunFolder(tmp_path / "none"))
     with pytest.raises(ValidityError, match="has no survey"):
         placebo.build(study.model_copy(update={"survey": None}), RunFolder(tmp_path / "none"))
-    assert validate.others(study.model_copy(update={"survey": None})) == []
+    assert line.others(study.model_copy(update={"survey": None})) == []

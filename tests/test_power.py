@@ -16,18 +16,18 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from temporal_adapters import validity
 from temporal_adapters.cli import app
 from temporal_adapters.cli import power as cli_power
-from temporal_adapters.config.simulate import Simulate
-from temporal_adapters.errors import CorrelateError, ValidityError
-from temporal_adapters.significance import power
-from temporal_adapters.significance.effort import PARTS, Effort, Noise, Question, needed, what_if
-from temporal_adapters.simulate import counts
-from temporal_adapters.simulate.language import MOODS
-from temporal_adapters.simulate.posts import raw_posts
-from temporal_adapters.simulate.survey import tick_probabilities, waves
-from temporal_adapters.simulate.world import populate
+from temporal_adapters.engines.significance import power
+from temporal_adapters.engines.significance.effort import PARTS, Effort, Noise, Question, needed, what_if
+from temporal_adapters.ground.errors import CorrelateError, ValidityError
+from temporal_adapters.stages import trust
+from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.worlds import counts
+from temporal_adapters.worlds.language import MOODS
+from temporal_adapters.worlds.posts import raw_posts
+from temporal_adapters.worlds.survey import tick_probabilities, waves
+from temporal_adapters.worlds.world import populate
 
 ROOT = Path(__file__).resolve().parents[1]
 QUESTION = Question((Noise(posts=1000, users=60, seeds=0.4, wordings=0.3, cells=0.2, survey=300),), r=0.8)
@@ -86,10 +86,10 @@ def test_the_noise_of_a_study_and_its_halves_gives_back_what_it_was_drawn_from()
     no_users = dataclasses.replace(true, users=0.0)
     by_posts = np.stack([drawn(np.random.default_rng(seed), no_users, half, n) + same for seed in (6, 7)], axis=1)
     factors = ("week", "half", "seed", "wording")
-    found = validity.noise(
-        validity.components(drawn(np.random.default_rng(8), true, whole, n)),
-        validity.Halves(validity.components(by_users, factors), 1000, 150),
-        validity.Halves(validity.components(by_posts, factors), 1000, 150),
+    found = trust.noise(
+        trust.components(drawn(np.random.default_rng(8), true, whole, n)),
+        trust.Halves(trust.components(by_users, factors), 1000, 150),
+        trust.Halves(trust.components(by_posts, factors), 1000, 150),
         survey_reliability=1 / (1 + 300 / 1500),
         respondents=1500,
     )
@@ -107,8 +107,8 @@ def test_the_noise_of_a_study_and_its_halves_gives_back_what_it_was_drawn_from()
 def test_a_half_that_shares_nothing_with_the_other_has_no_signal_at_any_number_of_posts() -> None:
     noise = np.random.default_rng(9).standard_normal((400, 2))
     noise[:, 1] = -noise[:, 0]
-    halves = validity.Halves(validity.components(noise, ("week", "half")), 500, 50)
-    found = validity.noise(None, halves)
+    halves = trust.Halves(trust.components(noise, ("week", "half")), 500, 50)
+    found = trust.noise(None, halves)
     assert (found.signal, found.posts) == (0.0, 0.0)
     assert found.reliability_model(Effort(60, 1e9)) == pytest.approx(0.02)
 
@@ -234,28 +234,28 @@ def document(halves: bool, seeds: int = 3) -> tuple[dict[str, Any], dict[str, An
 
 
 def test_a_study_without_halves_knows_seeds_but_not_posts() -> None:
-    found = validity.measure(*document(halves=False))
+    found = trust.measure(*document(halves=False))
     question = Question(found.noise, 0.5)
     assert (found.effort.seeds, found.effort.posts, found.effort.respondents) == (3, None, 1000)
     assert question.knows("seeds")
     assert not question.knows("posts")
     assert found.persistence == pytest.approx(0.6)
     with pytest.raises(ValidityError, match="measures no noise"):
-        validity.measure(document(halves=False, seeds=1)[0])
+        trust.measure(document(halves=False, seeds=1)[0])
     old = {key: value for key, value in document(halves=False)[0]["options"][0].items() if key != "n_shared"}
     with pytest.raises(ValidityError, match="run `ta correlate` again"):
-        validity.measure({"options": [old]})
+        trust.measure({"options": [old]})
 
 
 def test_halves_of_users_turn_signal_into_noise_of_posts() -> None:
-    found = validity.measure(*document(halves=True))
+    found = trust.measure(*document(halves=True))
     noise = found.noise[0]
     assert noise.signal == pytest.approx(1.2 / 1.25)  # half of a half's noise, 0.5 / 2, is left in the whole
     assert noise.posts == pytest.approx(0.5 * 400 * 1.2 / 1.25)
     assert noise.users is None
     assert found.effort.posts == 800
     assert noise.reliability_model(found.effort) == pytest.approx(0.96 / (0.96 + 0.24 + 0.2))
-    alone = validity.measure(*document(halves=True, seeds=1))
+    alone = trust.measure(*document(halves=True, seeds=1))
     assert alone.noise[0].reliability_model(alone.effort) == pytest.approx(1 / 1.25)
 
 
@@ -265,11 +265,11 @@ def test_a_survey_of_noise_alone_is_worth_nothing_with_and_without_its_number_of
 ) -> None:
     option = document(halves=False)[0]["options"][0]
     options = [{**option, "survey_reliability": known, "respondents": respondents} for known in (0.0, 0.0, 0.5)]
-    found = validity.measure({"options": options})
+    found = trust.measure({"options": options})
     assert [one.reliability_survey(found.effort) for one in found.noise] == pytest.approx([0.02, 0.02, 0.5])
     assert Question(found.noise, 0.5).knows("respondents") is (respondents is not None)
     assert found.persistence == pytest.approx(0.48 / 0.5)
-    blind = validity.measure({"options": options[:2]})
+    blind = trust.measure({"options": options[:2]})
     assert blind.persistence is None
     assert Question(blind.noise, 0.5).design(blind.effort).reliability_survey == pytest.approx(0.02)
 
@@ -332,7 +332,7 @@ def test_reliability_for_other_posts_and_users_agrees_with_brute_force() -> None
 
 
 def test_the_models_reliability_by_hand_leaves_the_surveys_noise_alone() -> None:
-    measured = validity.Measured((Noise(rest=0.2, survey_rest=1.0),), 0.7, Effort(weeks=60), ())
+    measured = trust.Measured((Noise(rest=0.2, survey_rest=1.0),), 0.7, Effort(weeks=60), ())
     by_hand = cli_power._noise(measured, None, None, 1 / 1.2, None)
     for one, other in zip(by_hand, measured.noise, strict=True):
         assert one.reliability_survey(measured.effort) == pytest.approx(0.5)

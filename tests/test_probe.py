@@ -14,16 +14,17 @@ from test_probe_engine import plain, random_adapter
 from tiny import tiny_model
 from tokenizers_for_tests import byte_bpe
 
-from temporal_adapters import probe, tables, train
-from temporal_adapters.artifacts import RunFolder, publish, read_manifest
-from temporal_adapters.config import Study, load_study
-from temporal_adapters.dates import parse_week, week_label
-from temporal_adapters.errors import ArtifactError, ConfigError, ProbeError, QuestionnaireError
-from temporal_adapters.model import write_adapter
-from temporal_adapters.probe.encode import Encoder
-from temporal_adapters.probe.plan import plan
-from temporal_adapters.probe.tree import Path as TokenPath
-from temporal_adapters.scoring import METHODS
+from temporal_adapters.engines.model import write_adapter
+from temporal_adapters.engines.scoring import METHODS
+from temporal_adapters.ground import tables
+from temporal_adapters.ground.dates import parse_week, week_label
+from temporal_adapters.ground.errors import ArtifactError, ConfigError, ProbeError, QuestionnaireError
+from temporal_adapters.stages import probe, train
+from temporal_adapters.stages.probe.encode import Encoder
+from temporal_adapters.stages.probe.plan import plan
+from temporal_adapters.stages.probe.tree import Path as TokenPath
+from temporal_adapters.study.artifacts import RunFolder, publish, read_manifest
+from temporal_adapters.study.config import Study, load_study
 
 WEEKS = [date(2023, 4, 3) + timedelta(weeks=n) for n in range(2)]
 SEEDS = (1, 2)
@@ -144,7 +145,9 @@ def test_a_second_run_computes_nothing(study_run: tuple[Study, RunFolder], monke
     study, run = study_run
     assert [one.state for one in probe.expected(study, run)] == ["missing"] * 5
     first = probe.run(study, run)
-    monkeypatch.setattr("temporal_adapters.model.load_base", lambda settings: pytest.fail("the base was loaded"))
+    monkeypatch.setattr(
+        "temporal_adapters.engines.model.load_base", lambda settings: pytest.fail("the base was loaded")
+    )
     assert probe.run(study, run).created == first.created
     assert all(one.state == "done" for one in probe.expected(study, run))
 
@@ -174,7 +177,7 @@ def test_a_shard_without_manifest_is_redone(study_run: tuple[Study, RunFolder]) 
 def test_a_changed_question_recomputes_only_itself(
     study_run: tuple[Study, RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from temporal_adapters.probe import forward
+    from temporal_adapters.stages.probe import forward
 
     study, run = study_run
     probe.run(study, run)
@@ -222,7 +225,7 @@ def test_questions_with_one_prompt_and_other_options_keep_their_own_ends_after_a
 def test_a_changed_role_changes_the_answers_without_any_forward_pass(
     study_run: tuple[Study, RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from temporal_adapters.probe import forward
+    from temporal_adapters.stages.probe import forward
 
     study, run = study_run
     probe.run(study, run)
@@ -280,7 +283,7 @@ def test_options_with_the_same_text_are_refused_with_their_line(
 
 
 def test_the_names_of_the_methods_in_the_study_file_are_those_of_scoring() -> None:
-    from temporal_adapters.config.probe import METHOD_NAMES, Probe
+    from temporal_adapters.study.config.probe import METHOD_NAMES, Probe
 
     assert set(METHOD_NAMES) == set(METHODS)
     with pytest.raises(ValueError, match="did you mean 'sequence'"):
@@ -372,11 +375,11 @@ def published(
 
 @pytest.mark.parametrize("bos", [True, False])
 def test_the_legacy_methods_reproduce_the_published_script(bos: bool) -> None:
-    from temporal_adapters.model import Adapter
-    from temporal_adapters.probe.legacy import batches, legacy_rows
+    from temporal_adapters.engines.model import Adapter
+    from temporal_adapters.stages.probe.legacy import batches, legacy_rows
 
     tokenizer, model = byte_bpe(bos=bos, vocab=260), tiny_model()
-    from temporal_adapters.questionnaire import Item, Option, Questionnaire, Wording
+    from temporal_adapters.study.questionnaire import Item, Option, Questionnaire, Wording
 
     texts = ["Happy", "Sad", "Apathetic"]
     item = Item("q", "select_one", tuple(Option(t, t) for t in texts), (Wording("w", "How are you?", prefix="I felt"),))
@@ -432,7 +435,7 @@ def test_a_check_reports_shared_first_tokens_and_mass(command, base: Path, tmp_p
 
 
 def test_an_import_writes_a_questionnaire_that_loads(command, tmp_path: Path) -> None:
-    from temporal_adapters.questionnaire import load
+    from temporal_adapters.study.questionnaire import load
 
     source = tmp_path / "drinks.csv"
     source.write_text("questionnaire_item_id,question_content\ncoffee,Do you like coffee?\n")

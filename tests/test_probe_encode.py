@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from tokenizers_for_tests import byte_bpe, metaspace
 
-from temporal_adapters.errors import ProbeError
-from temporal_adapters.probe.encode import Encoder
-from temporal_adapters.probe.plan import plan
-from temporal_adapters.probe.preview import cost, preview
-from temporal_adapters.questionnaire import Item, Option, Questionnaire, Wording, load
-from temporal_adapters.questionnaire.prompts import Prompt
+from temporal_adapters.ground.errors import ProbeError
+from temporal_adapters.stages.probe.encode import Encoder
+from temporal_adapters.stages.probe.plan import plan
+from temporal_adapters.stages.probe.preview import cost, preview
+from temporal_adapters.study.questionnaire import Item, Option, Questionnaire, Wording, load
+from temporal_adapters.study.questionnaire.prompts import Prompt
 
 QUESTION = "Broadly speaking, which of the following best describe your mood?"
 

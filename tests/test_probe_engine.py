@@ -10,13 +10,13 @@ import torch
 from tiny import ARCHITECTURES, tiny_model
 from tokenizers_for_tests import byte_bpe
 
-from temporal_adapters.errors import ProbeError
-from temporal_adapters.model import Adapter, Lora, LoraShape, new_adapter, read_adapter, write_adapter
-from temporal_adapters.probe.encode import Encoder
-from temporal_adapters.probe.forward import Engine, float32_head
-from temporal_adapters.probe.plan import plan
-from temporal_adapters.probe.tree import Path, plant
-from temporal_adapters.questionnaire import load
+from temporal_adapters.engines.model import Adapter, Lora, LoraShape, new_adapter, read_adapter, write_adapter
+from temporal_adapters.ground.errors import ProbeError
+from temporal_adapters.stages.probe.encode import Encoder
+from temporal_adapters.stages.probe.forward import Engine, float32_head
+from temporal_adapters.stages.probe.plan import plan
+from temporal_adapters.stages.probe.tree import Path, plant
+from temporal_adapters.study.questionnaire import load
 
 
 def some_paths(seed: int = 0) -> list[Path]:

@@ -10,11 +10,11 @@ from test_probe_engine import random_adapter
 from tiny import tiny_model
 from tokenizers_for_tests import byte_bpe, metaspace
 
-from temporal_adapters.model import read_adapter, write_adapter
-from temporal_adapters.probe.encode import Encoder
-from temporal_adapters.probe.forward import Engine
-from temporal_adapters.probe.plan import plan
-from temporal_adapters.questionnaire import load
+from temporal_adapters.engines.model import read_adapter, write_adapter
+from temporal_adapters.stages.probe.encode import Encoder
+from temporal_adapters.stages.probe.forward import Engine
+from temporal_adapters.stages.probe.plan import plan
+from temporal_adapters.study.questionnaire import load
 
 pytestmark = pytest.mark.heavy
 
@@ -61,7 +61,7 @@ def test_log_probs_equal_those_of_lm_eval(kind: str, with_adapter: bool, tmp_pat
     asks = [ask for ask in plan(questionnaire, encoder, ["sequence"]) if ask.order == "as-written"]
     ours = Engine(model, [ask.path for ask in asks]).score(adapters)[0]
     prompts = {wording.name: wording for wording in questionnaire.items[0].wordings}
-    from temporal_adapters.questionnaire.prompts import render
+    from temporal_adapters.study.questionnaire.prompts import render
 
     pairs = [(render(questionnaire.items[0], prompts[ask.wording]).plain, f" {ask.form}") for ask in asks]
     theirs = oracle(reference, tokenizer, pairs)

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from temporal_adapters import resources
-from temporal_adapters.errors import QuestionnaireError
-from temporal_adapters.questionnaire import Item, Option, Questionnaire, Wording, load
-from temporal_adapters.questionnaire.importers import import_file
-from temporal_adapters.questionnaire.native_text import dumps as to_yaml
-from temporal_adapters.questionnaire.prompts import labels, option_orders, render
-from temporal_adapters.questionnaire.rules import problems
-from temporal_adapters.questionnaire.twin import dumps as to_csv
+from temporal_adapters.ground import resources
+from temporal_adapters.ground.errors import QuestionnaireError
+from temporal_adapters.study.questionnaire import Item, Option, Questionnaire, Wording, load
+from temporal_adapters.study.questionnaire.importers import import_file
+from temporal_adapters.study.questionnaire.native_text import dumps as to_yaml
+from temporal_adapters.study.questionnaire.prompts import labels, option_orders, render
+from temporal_adapters.study.questionnaire.rules import problems
+from temporal_adapters.study.questionnaire.twin import dumps as to_csv
 
 HEAD = "questionnaire: t\nitems:\n"
 ASKED = "    wordings: [{wording: w, text: So?}]\n"

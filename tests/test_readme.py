@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from readme_parts import help_text, schema_rows
 
-from temporal_adapters import resources
-from temporal_adapters.config import load_study
-from temporal_adapters.report.option import VERDICTS
+from temporal_adapters.ground import resources
+from temporal_adapters.stages.report.option import VERDICTS
+from temporal_adapters.study.config import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,14 +13,14 @@ import polars as pl
 import pytest
 from synthetic_run import NASTY, write_recovery, write_run, write_study
 
-from temporal_adapters import correlate, report
-from temporal_adapters.artifacts import RunFolder, publish, verify
-from temporal_adapters.errors import ReportError, TableError
-from temporal_adapters.report import axes, numbers
-from temporal_adapters.report.markup import Markup, element, json_block
-from temporal_adapters.report.material import gather
-from temporal_adapters.report.option import Curve, option_views
-from temporal_adapters.report.views import reference, shown, smoothed
+from temporal_adapters.ground.errors import ReportError, TableError
+from temporal_adapters.stages import correlate, report
+from temporal_adapters.stages.report import axes, numbers
+from temporal_adapters.stages.report.markup import Markup, element, json_block
+from temporal_adapters.stages.report.material import gather
+from temporal_adapters.stages.report.option import Curve, option_views
+from temporal_adapters.stages.report.views import reference, shown, smoothed
+from temporal_adapters.study.artifacts import RunFolder, publish, verify
 
 
 class Page(HTMLParser):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from synthetic_run import NASTY, write_recovery, write_run, write_study
 
-from temporal_adapters import report
+from temporal_adapters.stages import report
 
 pytestmark = pytest.mark.heavy
 

@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 from synthetic_run import NASTY, write_recovery, write_run, write_study
 
-from temporal_adapters import report
-from temporal_adapters.config import Study
-from temporal_adapters.report import figures, methods
-from temporal_adapters.report.material import gather
-from temporal_adapters.report.option import option_views
+from temporal_adapters.stages import report
+from temporal_adapters.stages.report import figures, methods
+from temporal_adapters.stages.report.material import gather
+from temporal_adapters.stages.report.option import option_views
+from temporal_adapters.study.config import Study
 
 SETTINGS = {"width_cm": 12, "dpi": 60}
 
@@ -56,7 +56,7 @@ def test_figures_are_the_same_bytes_every_time(made: tuple[Study, Path], tmp_pat
 
 
 def write_run_like(made: tuple[Study, Path]):  # type: ignore[no-untyped-def]
-    from temporal_adapters.artifacts import RunFolder
+    from temporal_adapters.study.artifacts import RunFolder
 
     return RunFolder(made[1].parent)
 

@@ -11,13 +11,13 @@ from synthetic_run import NASTY, write_run, write_study
 from test_mix_statistics import QUESTION, SETTINGS, answers
 from test_report import Page
 
-from temporal_adapters import report
-from temporal_adapters.artifacts import RunFolder, publish
-from temporal_adapters.config import Study
-from temporal_adapters.config.mix import recipe
-from temporal_adapters.mix.curve import curve
-from temporal_adapters.mix.draw import mixtures
-from temporal_adapters.mix.summary import summarise
+from temporal_adapters.proof.mix.curve import curve
+from temporal_adapters.proof.mix.draw import mixtures
+from temporal_adapters.proof.mix.summary import summarise
+from temporal_adapters.stages import report
+from temporal_adapters.study.artifacts import RunFolder, publish
+from temporal_adapters.study.config import Study
+from temporal_adapters.study.config.mix import recipe
 
 
 def write_mixing(study: Study, run: RunFolder, label: str = "joy") -> None:

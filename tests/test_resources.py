@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from temporal_adapters import resources
-from temporal_adapters.errors import ResourceError
+from temporal_adapters.ground import resources
+from temporal_adapters.ground.errors import ResourceError
 
 
 @pytest.mark.parametrize("kind", ["queries", "studies", "questionnaires"])

@@ -12,10 +12,10 @@ import pytest
 from test_train_stage import open_study, weights
 from tiny import save_tiny_base
 
-from temporal_adapters import train
-from temporal_adapters.errors import ScaleError, TrainError
+from temporal_adapters.ground.errors import ScaleError, TrainError
 from temporal_adapters.scale import Engine
 from temporal_adapters.scale import train as train_with
+from temporal_adapters.stages import train
 
 pytestmark = [
     pytest.mark.heavy,

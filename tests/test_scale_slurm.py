@@ -14,11 +14,11 @@ from test_scale_ray import kill_a_worker_in_mid_adapter
 from test_train_stage import open_study, weights
 from tiny import save_tiny_base
 
-from temporal_adapters import train
-from temporal_adapters.errors import ScaleError
+from temporal_adapters.ground.errors import ScaleError
 from temporal_adapters.scale import Engine
 from temporal_adapters.scale import slurm as engine_slurm
 from temporal_adapters.scale import train as train_with
+from temporal_adapters.stages import train
 
 
 @pytest.fixture(scope="module")

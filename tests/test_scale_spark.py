@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from temporal_adapters import weeks
-from temporal_adapters.artifacts import RunFolder
-from temporal_adapters.config.study import Study
-from temporal_adapters.errors import PanelError
+from temporal_adapters.ground.errors import PanelError
+from temporal_adapters.stages import weeks
+from temporal_adapters.study.artifacts import RunFolder
+from temporal_adapters.study.config.study import Study
 
 pytestmark = [
     pytest.mark.heavy,

@@ -12,14 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from temporal_adapters.errors import ScoringError
-from temporal_adapters.questionnaire import Item, Option, Questionnaire, Wording
-from temporal_adapters.questionnaire.prompts import option_orders
-from temporal_adapters.scoring import METHODS, FormScore, Reference, Source, answer_rows, position_rows, scale_rows
-from temporal_adapters.scoring.moments import moments, ordinal_distance
-from temporal_adapters.scoring.orders import debias, permutation, position_prior, position_shares, positions
-from temporal_adapters.scoring.question import OptionScore, Question, clr, softmax
-from temporal_adapters.scoring.temperature import fit_temperature, leave_one_wave_out
+from temporal_adapters.engines.scoring import (
+    METHODS,
+    FormScore,
+    Reference,
+    Source,
+    answer_rows,
+    position_rows,
+    scale_rows,
+)
+from temporal_adapters.engines.scoring.moments import moments, ordinal_distance
+from temporal_adapters.engines.scoring.orders import debias, permutation, position_prior, position_shares, positions
+from temporal_adapters.engines.scoring.question import OptionScore, Question, clr, softmax
+from temporal_adapters.engines.scoring.temperature import fit_temperature, leave_one_wave_out
+from temporal_adapters.ground.errors import ScoringError
+from temporal_adapters.study.questionnaire import Item, Option, Questionnaire, Wording
+from temporal_adapters.study.questionnaire.prompts import option_orders
 
 STOP = 3
 VOCABULARY = range(5)

@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from temporal_adapters import series
-from temporal_adapters.artifacts import RunFolder, publish
-from temporal_adapters.config import Study, load_study
-from temporal_adapters.dates import week_label
-from temporal_adapters.errors import SeriesError
-from temporal_adapters.tables import ANSWERS, SERIES, check
+from temporal_adapters.ground.dates import week_label
+from temporal_adapters.ground.errors import SeriesError
+from temporal_adapters.ground.tables import ANSWERS, SERIES, check
+from temporal_adapters.stages import series
+from temporal_adapters.study.artifacts import RunFolder, publish
+from temporal_adapters.study.config import Study, load_study
 
 WEEKS = [date(2023, 1, 2) + timedelta(weeks=i) for i in range(4)]
 OPTIONS = ("Happy", "Sad", "Bored")

@@ -15,8 +15,7 @@ from statsmodels.stats.diagnostic import acorr_ljungbox
 from statsmodels.tsa.ar_model import AutoReg, ar_select_order
 from statsmodels.tsa.stattools import acf, ccf
 
-from temporal_adapters.errors import CorrelateError
-from temporal_adapters.significance import (
+from temporal_adapters.engines.significance import (
     alternates,
     autoregression,
     dynamics,
@@ -27,7 +26,8 @@ from temporal_adapters.significance import (
     processes,
     stationarity,
 )
-from temporal_adapters.significance.effort import Effort, Noise, Question, needed
+from temporal_adapters.engines.significance.effort import Effort, Noise, Question, needed
+from temporal_adapters.ground.errors import CorrelateError
 
 DEATHS = (MALE_DEATHS[None], FEMALE_DEATHS[None])
 LEAD = (SALES_LEAD[None], SALES[None])
@@ -380,8 +380,8 @@ def test_what_is_shared_but_no_weekly_movement_does_not_fool_the_test_of_changes
 def test_statistics_import_neither_the_gpu_stack_nor_anything_slow_before_it_is_needed() -> None:
     code = (
         "import sys\n"
-        "from temporal_adapters import correlate, series, survey, validity\n"
-        "from temporal_adapters.significance import alternates, power, stationarity\n"
+        "from temporal_adapters.stages import correlate, series, survey, trust\n"
+        "from temporal_adapters.engines.significance import alternates, power, stationarity\n"
         "print(sorted({'torch', 'transformers', 'peft', 'arch', 'statsmodels', 'pandas'} & set(sys.modules)))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,16 +18,16 @@ from pydantic import ValidationError
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from temporal_adapters.artifacts import RunFolder
-from temporal_adapters.config import load_study
-from temporal_adapters.config.simulate import Simulate
-from temporal_adapters.errors import SimulateError
-from temporal_adapters.simulate import language, stage
-from temporal_adapters.simulate.posts import raw_posts
-from temporal_adapters.simulate.recovery import count_moods, recovery
-from temporal_adapters.simulate.survey import tick_probabilities, waves
-from temporal_adapters.simulate.world import populate, week_starts
-from temporal_adapters.simulate.write import POSTS, SURVEY, TRUTH, USERS, write_world
+from temporal_adapters.ground.errors import SimulateError
+from temporal_adapters.study.artifacts import RunFolder
+from temporal_adapters.study.config import load_study
+from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.worlds import language, stage
+from temporal_adapters.worlds.posts import raw_posts
+from temporal_adapters.worlds.recovery import count_moods, recovery
+from temporal_adapters.worlds.survey import tick_probabilities, waves
+from temporal_adapters.worlds.world import populate, week_starts
+from temporal_adapters.worlds.write import POSTS, SURVEY, TRUTH, USERS, write_world
 
 SMALL = Simulate(seed=1900, n_weeks=6, gap_weeks=(2,), n_users=60, posts_per_week=150, n_heavy=1, heavy_posts=10)
 

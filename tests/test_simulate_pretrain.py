@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from temporal_adapters.simulate import demo_base, language, pretext
-from temporal_adapters.simulate.pretrain import BOS, EOS, Size, batches, pretrain, save, train_tokenizer
+from temporal_adapters.worlds import demo_base, language, pretext
+from temporal_adapters.worlds.pretrain import BOS, EOS, Size, batches, pretrain, save, train_tokenizer
 
 TINY = Size(vocab_size=400, d_model=16, n_layers=1, n_heads=2, d_mlp=32, batch_tokens=512)
 

@@ -12,10 +12,12 @@ import pytest
 from synthetic_run import write_run, write_study
 from typer.testing import CliRunner
 
-from temporal_adapters.artifacts import Expected, RunFolder, read_manifest
-from temporal_adapters.cli import app, standing
-from temporal_adapters.cli.line import LINE, Given, parts
-from temporal_adapters.config import Study, load_study
+from temporal_adapters.cli import app
+from temporal_adapters.front import standing
+from temporal_adapters.front.given import Given
+from temporal_adapters.line import LINE, steps
+from temporal_adapters.study.artifacts import Expected, RunFolder, read_manifest
+from temporal_adapters.study.config import Study, load_study
 
 Expectations = dict[str, list[Expected]]
 
@@ -43,7 +45,9 @@ def expectations(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> Expectation
         "validity": [as_written(run.root / "validity")],
         "report": [],
     }
-    monkeypatch.setattr(standing, "_expected", lambda module, study, run: found[module])
+    names = {ask: step.name for step in LINE for ask in step.folders.values()}
+    names[LINE[6].folders["validity"]] = "validity"
+    monkeypatch.setattr(standing, "_ask", lambda ask, study, run: (found[names[ask]], ""))
     return found
 
 
@@ -125,7 +129,7 @@ def test_a_folder_whose_sources_are_gone_is_stale_not_done(tmp_path: Path, expec
 
 def test_nothing_at_all_says_what_to_run_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_study(tmp_path)
-    monkeypatch.setattr(standing, "_expected", lambda module, study, run: [])
+    monkeypatch.setattr(standing, "_ask", lambda ask, study, run: ([], ""))
     text = status(tmp_path)
     assert "next: ta build-weeks" in text
     assert "missing" in text
@@ -154,7 +158,7 @@ def test_a_base_made_from_the_weeks_stands_between_weeks_and_adapters(
     tmp_path: Path, expectations: Expectations
 ) -> None:
     write_study(tmp_path, pretrain={"first_weeks": 2})
-    expectations["simulate.from_weeks"] = []
+    expectations["pretrain"] = []
     data = json.loads(status(tmp_path, "--json"))
     assert [stage["name"] for stage in data["stages"]][:3] == ["weeks", "base", "adapters"]
     assert data["next"].startswith("ta pretrain --study ")
@@ -163,24 +167,24 @@ def test_a_base_made_from_the_weeks_stands_between_weeks_and_adapters(
 @pytest.mark.parametrize("name", ["demo", "stocknet"])
 def test_every_command_that_status_names_takes_the_options_it_is_given(name: str) -> None:
     given = Given("other.yaml", Path("elsewhere"), ("train.seeds=[1]",))
-    for part in parts(load_study(name)):
-        _, command, *options = shlex.split(given.command(part))
+    for step in steps(load_study(name)):
+        _, command, *options = shlex.split(given.command(step))
         words = CliRunner().invoke(app, [command, "--help"], catch_exceptions=False).stdout
         assert {"--study", "--runs", "--set"} <= set(options)
         assert [option for option in options if option.startswith("--") and option not in words] == []
 
 
 def test_without_options_the_next_command_has_none_unless_its_own_study_differs() -> None:
-    said = {part.step: Given().command(part) for part in LINE}
+    said = {step.name: Given().command(step) for step in LINE}
     assert said["train"] == "ta train --all"
     assert said["simulate"] == "ta simulate --study study.yaml"
 
 
 def test_the_line_runs_each_stage_once_and_only_those_of_the_study() -> None:
-    steps = list(dict.fromkeys(part.step for part in parts(load_study("demo"))))
-    assert steps == ["simulate", "weeks", "train", "probe", "series", "correlate", "recovery", "report"]
+    names = [step.name for step in steps(load_study("demo"))]
+    assert names == ["simulate", "weeks", "train", "probe", "series", "correlate", "recovery", "report"]
     bare = Study.model_validate({"study": "bare", "panel": {"paths": ["x"]}, "pretrain": {}})
-    assert [part.step for part in parts(bare) if part.folder != "answers"] == [
+    assert [step.name for step in steps(bare)] == [
         "weeks",
         "pretrain",
         "train",

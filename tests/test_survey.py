@@ -14,13 +14,13 @@ import pyreadstat
 import pytest
 from trackers import QUESTION, shares, wave_days, write_csv, write_xlsx
 
-from temporal_adapters import correlate, survey
-from temporal_adapters.config import load_study
-from temporal_adapters.config.survey import Survey
-from temporal_adapters.errors import SurveyError
-from temporal_adapters.questionnaire import Item, Option, Questionnaire, Wording, load
-from temporal_adapters.significance import level
-from temporal_adapters.weeks.windows import wave_keys, wave_windows
+from temporal_adapters.engines.significance import level
+from temporal_adapters.ground.errors import SurveyError
+from temporal_adapters.stages import correlate, survey
+from temporal_adapters.stages.weeks.windows import wave_keys, wave_windows
+from temporal_adapters.study.config import load_study
+from temporal_adapters.study.config.survey import Survey
+from temporal_adapters.study.questionnaire import Item, Option, Questionnaire, Wording, load
 
 
 def tidy(folder: Path, *rows: str, header: str = "date,question,option,value,n") -> Path:

@@ -7,8 +7,8 @@ from datetime import date
 import polars as pl
 import pytest
 
-from temporal_adapters.errors import TableError
-from temporal_adapters.tables import LAGS, SERIES, VOTES, check
+from temporal_adapters.ground.errors import TableError
+from temporal_adapters.ground.tables import LAGS, SERIES, VOTES, check
 
 
 def series(**columns: object) -> pl.DataFrame:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_tokenizer
 
-from temporal_adapters.errors import TokensError
-from temporal_adapters.tokens import IGNORED, chunk, encode, pack, read_blocks, write_blocks
-from temporal_adapters.tokens.stage import _is_held_out, _user_weights
+from temporal_adapters.ground.errors import TokensError
+from temporal_adapters.stages.tokens import IGNORED, chunk, encode, pack, read_blocks, write_blocks
+from temporal_adapters.stages.tokens.stage import _is_held_out, _user_weights
 
 documents = st.lists(st.lists(st.integers(1, 250), min_size=1, max_size=40), min_size=1, max_size=40)
 

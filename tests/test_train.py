@@ -9,11 +9,11 @@ import pytest
 import torch
 from tiny import ARCHITECTURES, tiny_model
 
-from temporal_adapters.errors import TrainError
-from temporal_adapters.model import Base, LoraShape, document_attention, inside, lay_out, stacked, write_adapter
-from temporal_adapters.tokens import IGNORED, chunk, pack
-from temporal_adapters.train import Job, Keeper, Recipe, fit
-from temporal_adapters.train.forward import Forward
+from temporal_adapters.engines.model import Base, LoraShape, document_attention, inside, lay_out, stacked, write_adapter
+from temporal_adapters.ground.errors import TrainError
+from temporal_adapters.stages.tokens import IGNORED, chunk, pack
+from temporal_adapters.stages.train import Job, Keeper, Recipe, fit
+from temporal_adapters.stages.train.forward import Forward
 
 
 def base_of(model):
@@ -89,7 +89,7 @@ def plain_loop(model, start, job, plan, folder):
 
 
 def fresh(model, plan, task):
-    from temporal_adapters.model import new_adapter
+    from temporal_adapters.engines.model import new_adapter
 
     return new_adapter(model, plan.shape, task.generator("init"))
 

@@ -8,15 +8,16 @@ from test_train_stage import open_study
 from tiny import save_tiny_base
 from typer.testing import CliRunner
 
-from temporal_adapters import resources, train
-from temporal_adapters.artifacts import read_manifest
 from temporal_adapters.cli import app
-from temporal_adapters.config import load_study
-from temporal_adapters.model import find_targets
-from temporal_adapters.model.memory import measure, on_meta
-from temporal_adapters.model.targets import sizes
-from temporal_adapters.train.estimate import flops_per_token
-from temporal_adapters.train.stage import n_tokens
+from temporal_adapters.engines.model import find_targets
+from temporal_adapters.engines.model.memory import measure, on_meta
+from temporal_adapters.engines.model.targets import sizes
+from temporal_adapters.ground import resources
+from temporal_adapters.stages import train
+from temporal_adapters.stages.train.estimate import flops_per_token
+from temporal_adapters.stages.train.stage import n_tokens
+from temporal_adapters.study.artifacts import read_manifest
+from temporal_adapters.study.config import load_study
 
 
 @pytest.fixture(scope="module")

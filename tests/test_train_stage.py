@@ -16,12 +16,12 @@ import torch
 from tiny import save_tiny_base, write_weeks
 from typer.testing import CliRunner
 
-from temporal_adapters import train
-from temporal_adapters.artifacts import RunFolder, read_manifest
 from temporal_adapters.cli import app
-from temporal_adapters.config import load_study
-from temporal_adapters.errors import TrainError
-from temporal_adapters.train.claim import Claim
+from temporal_adapters.ground.errors import TrainError
+from temporal_adapters.stages import train
+from temporal_adapters.stages.train.claim import Claim
+from temporal_adapters.study.artifacts import RunFolder, read_manifest
+from temporal_adapters.study.config import load_study
 
 STUDY = """
 study: tiny
@@ -55,7 +55,7 @@ def test_the_stage_makes_plain_peft_folders_with_a_manifest(tmp_path, base_folde
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    from temporal_adapters.model import read_adapter, stacked
+    from temporal_adapters.engines.model import read_adapter, stacked
 
     study, run = open_study(tmp_path, base_folder)
     assert len(train.run(study, run)) == 6
@@ -130,10 +130,10 @@ def test_checkpoints_and_held_out_losses_lie_beside_the_weights(tmp_path, base_f
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from temporal_adapters import train
-from temporal_adapters.artifacts import RunFolder
-from temporal_adapters.config import load_study
-from temporal_adapters.train.folder import FolderKeeper
+from temporal_adapters.stages import train
+from temporal_adapters.study.artifacts import RunFolder
+from temporal_adapters.study.config import load_study
+from temporal_adapters.stages.train.folder import FolderKeeper
 folder = Path(sys.argv[1])
 save, saved = FolderKeeper.save, []
 def save_and_die(self, job, state):
@@ -171,16 +171,16 @@ def test_items_claimed_by_somebody_alive_are_left_to_them(tmp_path, base_folder)
 
 
 def test_the_line_stops_at_adapters_that_another_process_has_in_work(tmp_path, base_folder):
+    from temporal_adapters import line
     from temporal_adapters.cli.session import open_session
-    from temporal_adapters.cli.train import stage
 
     _, run = open_study(tmp_path, base_folder, steps=1)
     claim = Claim.take(run.adapter("2023-W15", 2).with_name("seed-2.claim"))
     session = open_session(str(tmp_path / "study.yaml"), tmp_path / "runs", ["series.allow_missing=true"], True)
     with pytest.raises(TrainError, match=r"1 adapters are in work in another process \(first 2023-W15/seed-2"):
-        stage(session)
+        line.make(session.work(), since="train", until="train")
     claim.release()
-    stage(session)
+    line.make(session.work(), since="train", until="train")
     assert len(weights(run)) == 6
 
 

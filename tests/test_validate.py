@@ -21,21 +21,22 @@ import statsmodels.api as sm
 from pydantic import ValidationError
 from scipy import stats
 
-from temporal_adapters import report, validate
-from temporal_adapters.artifacts import RunFolder, read_manifest
 from temporal_adapters.cli import main
-from temporal_adapters.config import Study, load_study
-from temporal_adapters.config.simulate import Simulate
-from temporal_adapters.config.validate import Validation
-from temporal_adapters.errors import ValidityError
-from temporal_adapters.simulate.counts import count_world
-from temporal_adapters.simulate.labelled import posts_of
-from temporal_adapters.simulate.language import MOODS
-from temporal_adapters.simulate.world import populate, week_starts
-from temporal_adapters.validate.baselines import classified, counted
-from temporal_adapters.validate.calibration import fit, half_width, leave_blocks_out
-from temporal_adapters.validate.published import published, survey_wording
-from temporal_adapters.validate.recovery import Rules, best_lag, known_weeks, measure
+from temporal_adapters.ground.errors import ValidityError
+from temporal_adapters.proof import validate
+from temporal_adapters.proof.validate.baselines import classified, counted
+from temporal_adapters.proof.validate.calibration import fit, half_width, leave_blocks_out
+from temporal_adapters.proof.validate.published import published, survey_wording
+from temporal_adapters.proof.validate.recovery import Rules, best_lag, known_weeks, measure
+from temporal_adapters.stages import report
+from temporal_adapters.study.artifacts import RunFolder, read_manifest
+from temporal_adapters.study.config import Study, load_study
+from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.study.config.validate import Validation
+from temporal_adapters.worlds.counts import count_world
+from temporal_adapters.worlds.labelled import posts_of
+from temporal_adapters.worlds.language import MOODS
+from temporal_adapters.worlds.world import populate, week_starts
 
 START = date(2023, 1, 2)
 

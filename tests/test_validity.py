@@ -12,13 +12,13 @@ import pytest
 from statsmodels.tsa.statespace.mlemodel import MLEModel
 from synthetic_run import write_run, write_study
 
-from temporal_adapters import series, validity
-from temporal_adapters.errors import ValidityError
-from temporal_adapters.significance import autoregression
-from temporal_adapters.significance.effort import Question, changed
-from temporal_adapters.validity import nowcast, reliability, smoothing
-from temporal_adapters.validity.placebo import out_of_time
-from temporal_adapters.validity.stability import _smooth as smooth_series
+from temporal_adapters.engines.significance import autoregression
+from temporal_adapters.engines.significance.effort import Question, changed
+from temporal_adapters.ground.errors import ValidityError
+from temporal_adapters.stages import series, trust
+from temporal_adapters.stages.trust import nowcast, reliability, smoothing
+from temporal_adapters.stages.trust.placebo import out_of_time
+from temporal_adapters.stages.trust.stability import _smooth as smooth_series
 
 # Shrout and Fleiss 1979, table 2: six targets rated by four judges.
 SHROUT_FLEISS = np.array(
@@ -32,7 +32,7 @@ def ar1(m: int, n: int, phi: float, seed: int) -> np.ndarray:
 
 
 def test_agreement_reproduces_the_published_table() -> None:
-    found = validity.agreement(SHROUT_FLEISS)
+    found = trust.agreement(SHROUT_FLEISS)
     rows, columns, error = reliability.mean_squares(SHROUT_FLEISS)
     assert (rows, columns, error) == pytest.approx((11.24, 32.49, 1.02), abs=0.005)
     assert found.single == pytest.approx(0.29, abs=0.005)
@@ -43,7 +43,7 @@ def test_agreement_reproduces_the_published_table() -> None:
 
 
 def test_variance_components_of_the_published_table() -> None:
-    found = validity.components(SHROUT_FLEISS[:, :, None], ("week", "seed", "wording"))
+    found = trust.components(SHROUT_FLEISS[:, :, None], ("week", "seed", "wording"))
     expected = {"week": (11.24 - 1.02) / 4, "seed": (32.49 - 1.02) / 6, "week:seed": 1.02}
     assert found.variance == pytest.approx(expected, abs=0.005)
     assert found.reliability() == pytest.approx(0.91, abs=0.005)
@@ -52,7 +52,7 @@ def test_variance_components_of_the_published_table() -> None:
 
 def test_three_way_components_follow_the_textbook_formulas() -> None:
     table = np.random.default_rng(1).standard_normal((7, 3, 4)) + np.arange(7)[:, None, None]
-    found = validity.components(table).variance
+    found = trust.components(table).variance
     grand = table.mean()
     week, seed, wording = (table.mean(axis=axes) for axes in ((1, 2), (0, 2), (0, 1)))
     pair = {"ws": table.mean(axis=2), "wo": table.mean(axis=1)}
@@ -71,7 +71,7 @@ def test_three_way_components_follow_the_textbook_formulas() -> None:
 
 
 def test_spearman_brown_says_how_many_seeds_reach_a_wanted_reliability() -> None:
-    assert validity.spearman_brown(0.5, 9) == pytest.approx(0.9)
+    assert trust.spearman_brown(0.5, 9) == pytest.approx(0.9)
     assert reliability.spearman_brown_raters(0.5, 0.9) == 9
     assert reliability.spearman_brown_raters(0.95, 0.9) == 1
     assert reliability.spearman_brown_raters(0.0, 0.9) is None
@@ -81,20 +81,20 @@ def test_sampling_error_gives_the_share_of_variance_that_is_signal() -> None:
     rng = np.random.default_rng(2)
     truth = rng.normal(0, 2, 20_000)
     seen = truth + rng.normal(0, 1, 20_000)
-    assert validity.sampling_reliability(seen, np.ones(20_000)) == pytest.approx(0.8, abs=0.01)
+    assert trust.sampling_reliability(seen, np.ones(20_000)) == pytest.approx(0.8, abs=0.01)
     with pytest.raises(ValidityError, match="2 values have a standard error"):
-        validity.sampling_reliability(seen[:5], np.array([1, 1, np.nan, np.nan, np.nan]))
+        trust.sampling_reliability(seen[:5], np.array([1, 1, np.nan, np.nan, np.nan]))
 
 
 def test_attenuation_is_undone_and_the_ceiling_is_that_of_both_reliabilities() -> None:
-    found = validity.disattenuate(0.42, 50, 0.49, 0.81, 60)
+    found = trust.disattenuate(0.42, 50, 0.49, 0.81, 60)
     assert found.ceiling == pytest.approx(0.63)
     assert found.r == pytest.approx(0.42 / 0.63)
-    known = validity.disattenuate(0.42, 50, 1.0, 1.0, 60)
+    known = trust.disattenuate(0.42, 50, 1.0, 1.0, 60)
     assert (known.ci_high - known.ci_low) / 2 == pytest.approx(1.96 * (1 - 0.42**2) / math.sqrt(47), rel=1e-3)
     assert found.ci_high - found.ci_low > known.ci_high - known.ci_low
     with pytest.raises(ValidityError, match="all error"):
-        validity.disattenuate(0.4, 50, 0.0, 0.8, 60)
+        trust.disattenuate(0.4, 50, 0.0, 0.8, 60)
 
 
 def test_the_corrected_interval_covers_the_true_correlation() -> None:
@@ -104,8 +104,8 @@ def test_the_corrected_interval_covers_the_true_correlation() -> None:
         a = rng.standard_normal(60)
         b = 0.6 * a + 0.8 * rng.standard_normal(60)
         x, y = a + 0.6 * rng.standard_normal(60), b + 0.5 * rng.standard_normal(60)
-        rel = [validity.sampling_reliability(s, np.full(60, e)) for s, e in ((x, 0.6), (y, 0.5))]
-        found = validity.disattenuate(float(np.corrcoef(x, y)[0, 1]), 60, *rel, 60)
+        rel = [trust.sampling_reliability(s, np.full(60, e)) for s, e in ((x, 0.6), (y, 0.5))]
+        found = trust.disattenuate(float(np.corrcoef(x, y)[0, 1]), 60, *rel, 60)
         hits += found.ci_low <= 0.6 <= found.ci_high
     assert 0.91 <= hits / 400 <= 0.985
 
@@ -119,13 +119,13 @@ def test_clark_west_and_diebold_mariano_are_the_hand_computation() -> None:
     one, two = (ACTUAL - SMALL) ** 2, (ACTUAL - LARGE) ** 2
     adjusted = one - two + (SMALL - LARGE) ** 2
     t = adjusted.mean() / math.sqrt(adjusted.var(ddof=1) / 6)
-    found = validity.clark_west(ACTUAL, SMALL, LARGE)
+    found = trust.clark_west(ACTUAL, SMALL, LARGE)
     assert found.statistic == pytest.approx(t, rel=1e-12)
     assert found.gain == pytest.approx(1 - two.mean() / one.mean())
     plain = one - two
     dm = plain.mean() / math.sqrt(plain.var(ddof=0) / 6)
     hln = dm * math.sqrt((6 + 1 - 2 * 1 + 1 * 0 / 6) / 6)
-    assert validity.diebold_mariano(ACTUAL, SMALL, LARGE).statistic == pytest.approx(hln, rel=1e-12)
+    assert trust.diebold_mariano(ACTUAL, SMALL, LARGE).statistic == pytest.approx(hln, rel=1e-12)
 
 
 def test_forecasts_use_the_past_only() -> None:
@@ -144,22 +144,22 @@ def test_a_series_that_knows_the_week_gains_and_an_unrelated_one_seldom_does() -
     y = np.zeros(80)
     for week in range(1, 80):
         y[week] = 0.6 * y[week - 1] + shock[week]
-    helped = validity.gain(shock + 0.5 * ar1(1, 80, 0.0, 6)[0], y)
+    helped = trust.gain(shock + 0.5 * ar1(1, 80, 0.0, 6)[0], y)
     assert helped.clark_west.p < 0.001
     assert helped.clark_west.gain > 0.3
     assert helped.without_largest.n == helped.clark_west.n - 1
-    p = [validity.gain(x, y).clark_west.p for x in ar1(200, 80, 0.6, 7)]
+    p = [trust.gain(x, y).clark_west.p for x in ar1(200, 80, 0.6, 7)]
     assert np.mean(np.array(p) <= 0.05) < 0.1
 
 
 def test_too_few_weeks_for_forecasts_are_said() -> None:
     with pytest.raises(ValidityError, match="too few for out-of-sample"):
-        validity.gain(ar1(1, 12, 0.5, 1)[0], ar1(1, 12, 0.5, 2)[0])
+        trust.gain(ar1(1, 12, 0.5, 1)[0], ar1(1, 12, 0.5, 2)[0])
 
 
 def test_williams_test_reproduces_steigers_example() -> None:
     # Steiger 1980, p. 248 (also in the help of R's psych::r.test): n 103, r .4 and .5, .1 between: t -.89, p .37.
-    found = validity.compare(0.4, 0.5, 0.1, 103)
+    found = trust.compare(0.4, 0.5, 0.1, 103)
     assert found.t == pytest.approx(-0.89, abs=0.005)
     assert found.p == pytest.approx(0.37, abs=0.005)
     assert found.ci_low < -0.1 < found.ci_high
@@ -168,9 +168,9 @@ def test_williams_test_reproduces_steigers_example() -> None:
 def test_a_baseline_that_is_the_model_itself_makes_no_difference() -> None:
     x, y = ar1(2, 60, 0.3, 8)
     other = x + 1e-9 * ar1(1, 60, 0.0, 9)[0]
-    assert abs(validity.contrast(x, other, y).difference) < 1e-6
+    assert abs(trust.contrast(x, other, y).difference) < 1e-6
     with pytest.raises(ValidityError, match="too few to compare"):
-        validity.compare(0.5, 0.3, 0.2, 3.5)
+        trust.compare(0.5, 0.3, 0.2, 3.5)
 
 
 class KnownNoise(MLEModel):
@@ -204,48 +204,48 @@ def test_the_smoothed_level_is_statsmodels_kalman_smoother() -> None:
 def test_a_level_that_never_moves_is_the_precision_weighted_mean() -> None:
     errors = np.random.default_rng(11).uniform(0.5, 1.5, 60)
     values = 3 + np.random.default_rng(12).standard_normal(60) * errors * 0.5
-    found = validity.local_level(values, errors)
+    found = trust.local_level(values, errors)
     weights = 1 / errors**2
     assert found.level == pytest.approx(np.full(60, (weights * values).sum() / weights.sum()), abs=0.01)
     with pytest.raises(ValidityError, match="positive standard error"):
-        validity.local_level(values, np.zeros(60))
+        trust.local_level(values, np.zeros(60))
 
 
 def test_the_best_of_many_settings_gets_the_p_of_a_best_of_many() -> None:
     x, y = ar1(20, 60, 0.5, 13), ar1(1, 60, 0.5, 14)[0]
-    found = validity.curve({f"s{i}": series for i, series in enumerate(x)}, y, 0, 999, 1)
+    found = trust.curve({f"s{i}": series for i, series in enumerate(x)}, y, 0, 999, 1)
     best = max(found, key=lambda row: abs(row.statistic))
     assert best.p_family > best.p
     assert best.p_family > 0.05
     assert [row.r for row in found] == sorted(row.r for row in found)
-    copies = validity.curve({f"s{i}": x[0] for i in range(20)}, y, 0, 999, 1)
+    copies = trust.curve({f"s{i}": x[0] for i in range(20)}, y, 0, 999, 1)
     assert copies[0].p_family == copies[0].p
 
 
 def test_settings_that_truly_follow_the_survey_are_found_after_choosing() -> None:
     x = ar1(5, 80, 0.5, 15)
     y = x[2] + 0.5 * ar1(1, 80, 0.0, 16)[0]
-    found = {row.setting: row for row in validity.curve({f"s{i}": s for i, s in enumerate(x)}, y, 0, 999, 1)}
+    found = {row.setting: row for row in trust.curve({f"s{i}": s for i, s in enumerate(x)}, y, 0, 999, 1)}
     assert found["s2"].p_family <= 0.01
 
 
 def test_placebo_ranks_are_uniform_when_the_real_series_is_a_placebo_too() -> None:
     y = ar1(1, 60, 0.6, 17)[0]
-    p = [validity.rank(s[0], s[1:], y).p_level for s in ar1(20 * 60, 60, 0.6, 18).reshape(60, 20, 60)]
+    p = [trust.rank(s[0], s[1:], y).p_level for s in ar1(20 * 60, 60, 0.6, 18).reshape(60, 20, 60)]
     assert 0.35 < np.mean(p) < 0.65
     assert min(p) >= 1 / 20
-    strong = validity.rank(y + 0.1 * ar1(1, 60, 0, 19)[0], ar1(19, 60, 0.6, 20), y)
+    strong = trust.rank(y + 0.1 * ar1(1, 60, 0, 19)[0], ar1(19, 60, 0.6, 20), y)
     assert strong.p_level == strong.p_changes == 1 / 20
     with pytest.raises(ValidityError, match="placebos must be a table"):
-        validity.rank(y, np.empty((0, 60)), y)
+        trust.rank(y, np.empty((0, 60)), y)
     with pytest.raises(ValidityError, match="does not vary"):
-        validity.rank(np.ones(60), ar1(19, 60, 0.6, 20), y)
+        trust.rank(np.ones(60), ar1(19, 60, 0.6, 20), y)
 
 
 def test_stability_shows_a_relation_that_holds_in_one_half_only() -> None:
     x, y = ar1(2, 80, 0.2, 21)
     y[:40] = x[:40]
-    found = validity.stability(x, y, window=20, n_blocks=4)
+    found = trust.stability(x, y, window=20, n_blocks=4)
     assert found.halves[0].r == pytest.approx(1)
     assert abs(found.halves[1].r) < 0.4
     assert len(found.rolling) == 61
@@ -253,7 +253,7 @@ def test_stability_shows_a_relation_that_holds_in_one_half_only() -> None:
     plain = np.corrcoef(x, y)[0, 1]
     assert found.smoothed[1] == pytest.approx(plain)
     with pytest.raises(ValidityError, match="do not fit"):
-        validity.stability(x[:15], y[:15])
+        trust.stability(x[:15], y[:15])
 
 
 def test_smoothing_uses_present_weeks_and_keeps_gaps() -> None:
@@ -267,8 +267,8 @@ def test_the_stage_writes_every_figure_of_every_option_or_says_why_not(tmp_path:
     run = write_run(study, tmp_path / "runs", n_weeks=44, adapters=False)
     survey = pl.read_parquet(run.series / "series.parquet").filter(pl.col("source") == "YouGov")
     series.build(study, run, lambda: [survey])
-    validity.run(study, run)
-    assert validity.expected(study, run)[0].state == "done"
+    trust.run(study, run)
+    assert trust.expected(study, run)[0].state == "done"
     written = json.loads((run.root / "validity" / "validity.json").read_text())
     assert [entry["option"] for entry in written["options"]] == ["Bored", "Happy", "Sad", "Stressed"]
     happy = written["options"][1]
@@ -284,7 +284,7 @@ def test_the_stage_writes_every_figure_of_every_option_or_says_why_not(tmp_path:
     assert happy["not_available"] == {}
     assert happy["placebo"]["kind"] == "out-of-time"
     assert happy["placebo"]["p_level"] < 0.1
-    found = validity.measure(validity.read(run))
+    found = trust.measure(trust.read(run))
     designs = [Question(found.noise, 0.5).design(changed(found.effort, {"seeds": seeds})) for seeds in (None, 30)]
     now, more = (design.reliability_model for design in designs)
     assert now == pytest.approx(np.median([entry["model_reliability"] for entry in written["options"]]))
@@ -296,8 +296,8 @@ def test_the_stage_writes_every_figure_of_every_option_or_says_why_not(tmp_path:
 
 def test_figures_without_their_material_are_null_with_the_reason() -> None:
     x, y = ar1(2, 40, 0.5, 30)
-    case = validity.Case(x, y, np.full(40, np.nan), np.empty((0, 0, 0)))
-    found = validity.assess(case, 199, 1)
+    case = trust.Case(x, y, np.full(40, np.nan), np.empty((0, 0, 0)))
+    found = trust.assess(case, 199, 1)
     assert found["survey_reliability"] is None
     assert found["corrected"] is None
     assert found["not_available"]["seeds"] == "there are no answers by seed and wording"
@@ -306,13 +306,13 @@ def test_figures_without_their_material_are_null_with_the_reason() -> None:
 
 def test_series_out_of_time_are_a_null_for_unrelated_series() -> None:
     x, y = ar1(80, 60, 0.6, 36), ar1(80, 60, 0.6, 37)
-    found = [validity.rank(a, out_of_time(a), b) for a, b in zip(x, y, strict=True)]
+    found = [trust.rank(a, out_of_time(a), b) for a, b in zip(x, y, strict=True)]
     assert np.mean([one.p_level <= 0.1 for one in found]) < 0.25
     assert np.mean([one.p_changes <= 0.1 for one in found]) < 0.25
-    assert validity.rank(y[0], out_of_time(y[0]), y[0]).p_level < 0.02
+    assert trust.rank(y[0], out_of_time(y[0]), y[0]).p_level < 0.02
 
 
 def test_a_study_without_noise_measures_none() -> None:
     option = {"components": None, "survey_reliability": 0.5, "persistence": None, "n_shared": 0}
     with pytest.raises(ValidityError, match="measures no noise"):
-        validity.measure({"options": [option]})
+        trust.measure({"options": [option]})

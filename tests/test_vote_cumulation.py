@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from temporal_adapters.cli import app
-from temporal_adapters.config.vote import load_mapping
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.study.config.vote import load_mapping
 from temporal_adapters.vote import check, files, respondents
 
 CUMULATION = "gles-cumulation"

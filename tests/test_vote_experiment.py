@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from vote_worlds import GLES, gles_document, gles_file, small_mapping, tiny_base
 
 from temporal_adapters.cli import app
-from temporal_adapters.config.experiment import Baseline, Experiment
-from temporal_adapters.config.vote import SurveyMapping, load_mapping
-from temporal_adapters.errors import VoteError
-from temporal_adapters.tables import VOTES
-from temporal_adapters.tables import check as check_table
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.ground.tables import VOTES
+from temporal_adapters.ground.tables import check as check_table
+from temporal_adapters.study.config.experiment import Baseline, Experiment
+from temporal_adapters.study.config.vote import SurveyMapping, load_mapping
 from temporal_adapters.vote import (
     arrays,
     baselines,
@@ -246,7 +246,7 @@ def test_language_models_share_one_base_and_every_fold_is_published(
     base.model.save_pretrained(tmp_path / "base")
     base.tokenizer.save_pretrained(tmp_path / "base")
     loads: list[Any] = []
-    import temporal_adapters.model as model_module
+    import temporal_adapters.engines.model as model_module
 
     real = model_module.load_base
     monkeypatch.setattr(model_module, "load_base", lambda given: loads.append(given) or real(given))

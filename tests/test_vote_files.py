@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from vote_worlds import GLES, gles_document, gles_file
 
-from temporal_adapters import resources
-from temporal_adapters.config.vote import SurveyMapping, code_text, load_mapping
-from temporal_adapters.errors import ConfigError, VoteError
+from temporal_adapters.ground import resources
+from temporal_adapters.ground.errors import ConfigError, VoteError
+from temporal_adapters.study.config.vote import SurveyMapping, code_text, load_mapping
 from temporal_adapters.vote import check, files, respondents, specimen
 
 

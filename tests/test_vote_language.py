@@ -11,12 +11,12 @@ import torch
 from tiny import ARCHITECTURES
 from vote_worlds import GLES, gles_file, small_mapping, tiny_base
 
-from temporal_adapters.config.experiment import Condition, LanguageModel, PromptStyle
-from temporal_adapters.config.train import Train
-from temporal_adapters.config.vote import SurveyMapping, load_mapping
-from temporal_adapters.errors import VoteError
-from temporal_adapters.model import LoraShape, new_adapter, stacked
-from temporal_adapters.tokens import IGNORED
+from temporal_adapters.engines.model import LoraShape, new_adapter, stacked
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.stages.tokens import IGNORED
+from temporal_adapters.study.config.experiment import Condition, LanguageModel, PromptStyle
+from temporal_adapters.study.config.train import Train
+from temporal_adapters.study.config.vote import SurveyMapping, load_mapping
 from temporal_adapters.vote import folds, language, metrics, respondents
 from temporal_adapters.vote.prompts import Writer
 from temporal_adapters.vote.reading import _match, read, sample

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
 from temporal_adapters.vote import inference, metrics
 
 RNG = np.random.default_rng(5)

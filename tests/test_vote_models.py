@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from vote_worlds import GLES, gles_document, gles_people
 
-from temporal_adapters import resources
-from temporal_adapters.config.experiment import Baseline, Condition, Only, load_experiment
-from temporal_adapters.config.vote import SurveyMapping, load_mapping
-from temporal_adapters.errors import ConfigError, VoteError
+from temporal_adapters.ground import resources
+from temporal_adapters.ground.errors import ConfigError, VoteError
+from temporal_adapters.study.config.experiment import Baseline, Condition, Only, load_experiment
+from temporal_adapters.study.config.vote import SurveyMapping, load_mapping
 from temporal_adapters.vote import baselines, choice, encode, files, folds, metrics, respondents
 from temporal_adapters.vote.folds import Case, Task
 

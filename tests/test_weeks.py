@@ -15,10 +15,11 @@ import polars as pl
 import pytest
 from raw_posts import at, build, posts, tweet, write_lines
 
-from temporal_adapters import tables, weeks
-from temporal_adapters.artifacts import RunFolder, read_corpora
-from temporal_adapters.config.study import Study
-from temporal_adapters.errors import PanelError, TemporalAdaptersError, WeeksError
+from temporal_adapters.ground import tables
+from temporal_adapters.ground.errors import PanelError, TemporalAdaptersError, WeeksError
+from temporal_adapters.stages import weeks
+from temporal_adapters.study.artifacts import RunFolder, read_corpora
+from temporal_adapters.study.config.study import Study
 
 
 @pytest.fixture(autouse=True)
@@ -230,7 +231,7 @@ def plain_pass(raw: Path) -> tuple[dict[date, set[tuple[str, str]]], dict[str, i
 
 
 def test_a_run_killed_in_the_middle_goes_on_to_the_same_files(tmp_path: Path) -> None:
-    from temporal_adapters.progress import Tick
+    from temporal_adapters.ground.progress import Tick
 
     paths = [write_lines(tmp_path / f"{f}.jsonl", *[tweet(100 * f + n) for n in range(30)]) for f in range(3)]
     study = Study.model_validate({"study": "s", "panel": {"paths": [str(path) for path in paths]}, "weeks": {}})

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from raw_posts import build, tweet, write_lines
 
-from temporal_adapters.artifacts import RunFolder, read_corpora
-from temporal_adapters.weeks import memory, spread, staged
+from temporal_adapters.stages.weeks import memory, spread, staged
+from temporal_adapters.study.artifacts import RunFolder, read_corpora
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def test_a_large_week_is_worked_on_alone(tmp_path: Path) -> None:
 def test_what_the_writer_holds_back_does_not_change_a_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = some_files(tmp_path, 1)
     first = digests(tmp_path, raw)
-    monkeypatch.setattr("temporal_adapters.weeks.split.flush_bytes", lambda limit: 1)
+    monkeypatch.setattr("temporal_adapters.stages.weeks.split.flush_bytes", lambda limit: 1)
     assert digests(tmp_path / "again", raw) == first
 
 
@@ -56,7 +56,9 @@ def test_the_limit_decides_processes_weeks_and_passes_but_not_a_byte(
     monkeypatch.setattr(spread, "_WORTH_BYTES", 0)
     # Posts as few as these would come under no threshold of real limits.
     monkeypatch.setattr(memory, "_COPIES", 20_000)
-    monkeypatch.setattr("temporal_adapters.weeks.identity.flush_bytes", lambda limit: memory.megabytes(limit) // 2)
+    monkeypatch.setattr(
+        "temporal_adapters.stages.weeks.identity.flush_bytes", lambda limit: memory.megabytes(limit) // 2
+    )
     decided, found = set(), []
     for limit in ("500MB", "4GB"):
         found.append(digests(tmp_path / limit, raw, memory_limit=limit, workers=2))

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_posts import at, build, posts, tweet, write_lines
 
-from temporal_adapters import dates
-from temporal_adapters.config.weeks import Weeks
-from temporal_adapters.panel import files
-from temporal_adapters.weeks.windows import SLOT_US, slots, wave_windows
+from temporal_adapters.ground import dates
+from temporal_adapters.stages.panel import files
+from temporal_adapters.stages.weeks.windows import SLOT_US, slots, wave_windows
+from temporal_adapters.study.config.weeks import Weeks
 
 # Everything Unicode has but surrogates and the NUL character, which no text column holds.
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)

@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 from raw_posts import at, build, posts, study, texts, tweet, write_lines
 
-from temporal_adapters import weeks
-from temporal_adapters.artifacts import RunFolder, read_corpora
-from temporal_adapters.errors import ConfigError, PanelError, WeeksError
+from temporal_adapters.ground.errors import ConfigError, PanelError, WeeksError
+from temporal_adapters.stages import weeks
+from temporal_adapters.study.artifacts import RunFolder, read_corpora
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +163,7 @@ def test_many_passes_over_the_ids_find_what_one_finds_and_windows_that_overlap_a
     }.items():
         found = []
         for flush_bytes in (1_000_000, 64):
-            monkeypatch.setattr("temporal_adapters.weeks.identity.flush_bytes", lambda limit, n=flush_bytes: n)
+            monkeypatch.setattr("temporal_adapters.stages.weeks.identity.flush_bytes", lambda limit, n=flush_bytes: n)
             folder = tmp_path / f"{name}-{flush_bytes}"
             folder.mkdir()
             facts = build(folder, raw, **settings).facts
@@ -358,7 +358,7 @@ def test_pseudonyms_depend_on_a_key_that_others_cannot_read(tmp_path: Path) -> N
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
-    from temporal_adapters.config import load_study
+    from temporal_adapters.study.config import load_study
 
     lines = "".join(f"  {name}: {value}\n" for name, value in settings.items())
     path = tmp_path / "study.yaml"
@@ -401,7 +401,7 @@ def test_a_preview_writes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_many_files_in_processes_give_what_one_process_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from temporal_adapters.weeks import spread
+    from temporal_adapters.stages.weeks import spread
 
     paths = [
         write_lines(tmp_path / f"{f}.jsonl", *[tweet(100 * f + n, user={"id_str": str(n)}) for n in range(40)])
@@ -418,7 +418,7 @@ def test_many_files_in_processes_give_what_one_process_gives(tmp_path: Path, mon
         build(tmp_path / "q", *paths, workers=2)
 
 
-@pytest.mark.parametrize("target", ["pyarrow.parquet.write_table", "temporal_adapters.weeks.staged._write_json"])
+@pytest.mark.parametrize("target", ["pyarrow.parquet.write_table", "temporal_adapters.stages.weeks.staged._write_json"])
 def test_a_full_disk_is_one_sentence_and_nothing_looks_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:

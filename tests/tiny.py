@@ -71,9 +71,9 @@ def write_weeks(run: Any, texts: list[list[str]], first: date = date(2023, 4, 3)
     """Write ``weeks/`` of a run: one week per list of posts, from three users."""
     import polars as pl
 
-    from temporal_adapters.artifacts import publish
-    from temporal_adapters.dates import week_label
-    from temporal_adapters.tables import PANEL
+    from temporal_adapters.ground.dates import week_label
+    from temporal_adapters.ground.tables import PANEL
+    from temporal_adapters.study.artifacts import publish
 
     weeks = []
     with publish(run.weeks, stage="weeks", key="k" * 64, version=1, config={}, inputs={}) as work:

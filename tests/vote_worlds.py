@@ -6,9 +6,9 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from temporal_adapters import resources
-from temporal_adapters.config.document import plain, read_yaml
-from temporal_adapters.config.vote import SurveyMapping, load_mapping
+from temporal_adapters.ground import resources
+from temporal_adapters.study.config.document import plain, read_yaml
+from temporal_adapters.study.config.vote import SurveyMapping, load_mapping
 from temporal_adapters.vote import files, respondents, specimen
 
 GLES = "gles2017-post"
@@ -68,8 +68,8 @@ def tiny_base(people: respondents.Respondents, architecture: str = "llama", seed
     import torch
     from tiny import tiny_model
 
-    from temporal_adapters.config.experiment import PromptStyle
-    from temporal_adapters.model import Base
+    from temporal_adapters.engines.model import Base
+    from temporal_adapters.study.config.experiment import PromptStyle
     from temporal_adapters.vote.prompts import Writer
 
     writer = Writer(people.mapping, PromptStyle(), people.mapping.items)

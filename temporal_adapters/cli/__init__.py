@@ -12,7 +12,7 @@ import sys
 import typer
 
 from temporal_adapters import __version__
-from temporal_adapters.errors import TemporalAdaptersError
+from temporal_adapters.ground.errors import TemporalAdaptersError
 
 app = typer.Typer(
     name="ta",

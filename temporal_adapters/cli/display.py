@@ -18,7 +18,7 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from temporal_adapters.progress import Tick
+    from temporal_adapters.ground.progress import Tick
 
 Volume = Literal["quiet", "normal", "verbose"]
 

@@ -23,7 +23,7 @@ def choose_engine(
     name: str, workers: int | None = None, address: str | None = None, slurm: Sequence[str] = ()
 ) -> Engine:
     """Return the engine that the options describe."""
-    from temporal_adapters.errors import UsageError
+    from temporal_adapters.ground.errors import UsageError
     from temporal_adapters.scale import Engine
 
     pairs = [option.partition("=") for option in slurm]

@@ -90,14 +90,15 @@ def stage(session: Session, engine: Engine | None = None) -> dict[str, Any]:
     """Run the mixing experiment of the session's study; return its summary."""
     import functools
 
-    from temporal_adapters import mix, scale
+    from temporal_adapters import scale
+    from temporal_adapters.proof import mix
 
     trainer = functools.partial(scale.train, engine=engine or scale.Engine())
     return mix.run(session.study, session.run, trainer=trainer, listener=session.display)
 
 
 def _say(session: Session, found: dict[str, Any]) -> None:
-    from temporal_adapters.mix.summary import sentences
+    from temporal_adapters.proof.mix.summary import sentences
 
     for line in sentences(found):
         typer.echo(line)
@@ -105,8 +106,8 @@ def _say(session: Session, found: dict[str, Any]) -> None:
 
 
 def _say_plan(session: Session, gpu: str | None, as_json: bool) -> None:
-    from temporal_adapters import mix
-    from temporal_adapters.model.base import choose_device
+    from temporal_adapters.engines.model.base import choose_device
+    from temporal_adapters.proof import mix
 
     device = gpu or ("H200" if choose_device(session.study.model.device).type == "cuda" else "CPU")
     plan = mix.plan(session.study, session.run, device)

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from temporal_adapters.cli.session import Session
-    from temporal_adapters.validate.dealing import Split
+    from temporal_adapters.proof.validate.dealing import Split
 
 PlaceboOption = Annotated[
     bool,
@@ -24,14 +24,14 @@ HalvesOption = Annotated[
 
 def placebo_stage(session: Session) -> list[str]:
     """Make the placebos of a finished study, rank its series among them, and return that as lines."""
-    from temporal_adapters import validity
-    from temporal_adapters.validate import placebo
+    from temporal_adapters.proof.validate import placebo
+    from temporal_adapters.stages import trust
 
     manifest = placebo.build(session.study, session.run, session.display)
     counted = ", ".join(f"{n} {kind}" for kind, n in manifest.facts["n_series"].items())
     session.display.say(f"placebo: {counted}")
-    validity.run(session.study, session.run)
-    return lines(validity.read(session.run))
+    trust.run(session.study, session.run)
+    return lines(trust.read(session.run))
 
 
 def split(by: str) -> Split:
@@ -42,8 +42,8 @@ def split(by: str) -> Split:
     UsageError
         If that cannot be.
     """
-    from temporal_adapters.errors import UsageError
-    from temporal_adapters.validate import halves
+    from temporal_adapters.ground.errors import UsageError
+    from temporal_adapters.proof.validate import halves
 
     kinds = {kind: kind for kind in halves.KINDS}
     if by not in kinds:
@@ -53,7 +53,7 @@ def split(by: str) -> Split:
 
 def halves_stage(session: Session, by: Split) -> list[str]:
     """Train and ask both halves of a finished study's panel, and return how far they agree as lines."""
-    from temporal_adapters.validate import halves
+    from temporal_adapters.proof.validate import halves
 
     halves.build(session.study, session.run, by, session.display)
     found = halves.read(session.run)[by]
@@ -68,7 +68,7 @@ def halves_stage(session: Session, by: Split) -> list[str]:
 
 def lines(document: Mapping[str, Any]) -> list[str]:
     """Return the ranks of every option as lines for the terminal."""
-    from temporal_adapters.validity import placebo_sentence
+    from temporal_adapters.stages.trust import placebo_sentence
 
     found = [placebo_sentence(document)]
     for one in document["options"]:

@@ -17,7 +17,7 @@ def _plan(
     show: Annotated[bool, typer.Option("--show", help="Print the frozen plan and its deviations instead.")] = False,
 ) -> None:
     """Freeze the analysis before looking: lags, tests, error rate, seeds, exclusions, hashes of the series."""
-    from temporal_adapters import correlate
+    from temporal_adapters.stages import correlate
 
     session = open_session(study, runs, overrides, keep_log=not show)
     if show:

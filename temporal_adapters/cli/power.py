@@ -12,8 +12,8 @@ import typer
 from temporal_adapters.cli.session import DEFAULT_RUNS, RunsOption, open_session
 
 if TYPE_CHECKING:
-    from temporal_adapters.significance.effort import Effort, Noise, Question
-    from temporal_adapters.validity import Measured
+    from temporal_adapters.engines.significance.effort import Effort, Noise, Question
+    from temporal_adapters.stages.trust import Measured
 
 HALVES = "ta validate --halves"
 """The command that measures the noise of posts and users."""
@@ -61,9 +61,9 @@ def _power(
     """Say how often a correlation of this size would be found, and how much of what is needed for it."""
     from dataclasses import asdict
 
-    from temporal_adapters.errors import UsageError
-    from temporal_adapters.significance import effort as efforts
-    from temporal_adapters.significance import power
+    from temporal_adapters.engines.significance import effort as efforts
+    from temporal_adapters.engines.significance import power
+    from temporal_adapters.ground.errors import UsageError
 
     if not 0 < alpha < 0.5:
         raise UsageError(f"--alpha {alpha:g}: a family-wise error rate lies above 0 and below 0.5")
@@ -102,7 +102,7 @@ def _power(
 
 def _require_place(plot: Path | None) -> None:
     """Refuse a plot that cannot be written before anything is reckoned."""
-    from temporal_adapters.errors import UsageError
+    from temporal_adapters.ground.errors import UsageError
 
     if plot is not None and plot.suffix not in (".svg", ".pdf", ".png"):
         raise UsageError(f"--plot {plot}: the name must end in .svg, .pdf or .png")
@@ -112,8 +112,8 @@ def _require_place(plot: Path | None) -> None:
 
 def _measured(study: str, runs: Path) -> tuple[Measured, list[str]]:
     """Return what a study measured, and what of it is left out."""
-    from temporal_adapters import validity
-    from temporal_adapters.validate import halves
+    from temporal_adapters.proof.validate import halves
+    from temporal_adapters.stages import trust
 
     session = open_session(study, runs, [], keep_log=False)
     aside = [
@@ -121,7 +121,7 @@ def _measured(study: str, runs: Path) -> tuple[Measured, list[str]]:
         f" run `{HALVES} {kind}` again."
         for kind in halves.stale(session.run)
     ]
-    return validity.measure(validity.read(session.run), halves.read(session.run)), aside
+    return trust.measure(trust.read(session.run), halves.read(session.run)), aside
 
 
 def _noise(
@@ -134,7 +134,7 @@ def _noise(
     """Return the measured noise with what was said by hand in its place."""
     from dataclasses import replace
 
-    from temporal_adapters.significance.effort import Noise
+    from temporal_adapters.engines.significance.effort import Noise
 
     found = []
     for one in measured.noise if measured is not None else (Noise(),):
@@ -151,7 +151,7 @@ def _noise(
 
 
 def _over(reliability: float) -> float:
-    from temporal_adapters.errors import UsageError
+    from temporal_adapters.ground.errors import UsageError
 
     if not 0 < reliability <= 1:
         raise UsageError(f"a reliability of {reliability:g} does not exist: it lies above 0 and up to 1")
@@ -168,7 +168,7 @@ _TELLING = {
 
 def _require_known(question: Question, given: Mapping[str, float | None], effort: Effort, of_study: bool) -> None:
     """Refuse numbers whose noise nobody knows: they would change nothing and look as if they did."""
-    from temporal_adapters.errors import UsageError
+    from temporal_adapters.ground.errors import UsageError
 
     ways = {"posts": ("users", "--noise-at"), "users": ("posts", "--users-noise-at")}
     for part, value in given.items():
@@ -191,7 +191,7 @@ def _require_known(question: Question, given: Mapping[str, float | None], effort
 
 
 def _needed(question: Question, effort: Effort, part: str, target: float) -> dict[str, int | None]:
-    from temporal_adapters.significance.effort import needed
+    from temporal_adapters.engines.significance.effort import needed
 
     return {name: needed(question, effort, part, target, test) for name, test in _TESTS.items()}
 
@@ -222,10 +222,10 @@ def _notes(measured: Measured | None, question: Question, guessed: bool) -> list
 
 
 def _draw(path: Path, question: Question, effort: Effort, target: float, worlds: int, seed: int) -> None:
-    from temporal_adapters.report.figures import save
-    from temporal_adapters.report.power import power_figure
-    from temporal_adapters.significance import effort as efforts
-    from temporal_adapters.significance import power
+    from temporal_adapters.engines.significance import effort as efforts
+    from temporal_adapters.engines.significance import power
+    from temporal_adapters.stages.report.figures import save
+    from temporal_adapters.stages.report.power import power_figure
 
     known = [part for part in ("posts", "users", "seeds", "wordings") if question.knows(part)]
     part = known[0] if known else "weeks"

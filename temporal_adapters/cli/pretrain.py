@@ -13,21 +13,12 @@ from temporal_adapters.cli.session import (
     DEFAULT_STUDY,
     QuietOption,
     RunsOption,
-    Session,
     SetOption,
     StudyOption,
     open_session,
 )
 
 DemoOption = Annotated[Path | None, typer.Option("--demo-base", help="Remake the demo's base model in this folder.")]
-
-
-def stage(session: Session) -> None:
-    """Pre-train the base model of the session's study on its first weeks."""
-    from temporal_adapters.simulate import from_weeks
-
-    made = from_weeks.build(session.study, session.run, listener=session.display)
-    session.display.say(f"pretrain: {session.run.base}" + ("" if made else " is complete"))
 
 
 def _pretrain(
@@ -39,11 +30,13 @@ def _pretrain(
 ) -> None:
     """Make a small base model from a study's first weeks, for machines without a model hub."""
     if demo_base is not None:
-        from temporal_adapters.simulate import demo_base as demo
+        from temporal_adapters.worlds import demo_base as demo
 
         demo.write(demo_base, Display(quiet))
         return
-    stage(open_session(study, runs, overrides, quiet))
+    from temporal_adapters import line
+
+    line.make(open_session(study, runs, overrides, quiet).work(), since="pretrain", until="pretrain")
 
 
 def register(app: typer.Typer) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -19,30 +19,9 @@ from temporal_adapters.cli.session import (
     open_session,
 )
 
-if TYPE_CHECKING:
-    from temporal_adapters.scale import Engine
-
 questionnaire_app = typer.Typer(
     name="questionnaire", help="Check and import questionnaires.", no_args_is_help=True, rich_markup_mode=None
 )
-
-
-def stage(session: Session, engine: Engine | None = None) -> None:
-    """Ask the base and all adapters of the session's study."""
-    from temporal_adapters import scale
-
-    manifest = scale.probe(session.study, session.run, engine=engine or scale.Engine(), listener=session.display)
-    session.display.say(f"answers: {manifest.facts['n_rows']} rows from {manifest.facts['n_models']} models")
-    for low in manifest.facts["low_mass"]:
-        session.display.say(low_mass_sentence(low))
-
-
-def low_mass_sentence(low: dict[str, Any]) -> str:
-    """Return the warning about a question whose options the base hardly ever gives."""
-    return (
-        f"warning: under the base, the options of {low['item']} (wording {low['wording']}, {low['method']}) hold only "
-        f"{low['mass']:.1%} of the probability: their shares describe a corner of what the model would say"
-    )
 
 
 DryRunOption = Annotated[
@@ -68,15 +47,17 @@ def _probe(
     if dry_run:
         _dry_run(session)
     else:
-        stage(session, choose_engine(engine, workers, address, slurm))
+        from temporal_adapters import line
+
+        line.probe(session.work(choose_engine(engine, workers, address, slurm)))
 
 
 def _dry_run(session: Session) -> None:
-    from temporal_adapters import probe
-    from temporal_adapters.artifacts import read_manifest
-    from temporal_adapters.model import load_tokenizer
-    from temporal_adapters.probe.preview import preview
-    from temporal_adapters.probe.targets import find_targets
+    from temporal_adapters.engines.model import load_tokenizer
+    from temporal_adapters.stages import probe
+    from temporal_adapters.stages.probe.preview import preview
+    from temporal_adapters.stages.probe.targets import find_targets
+    from temporal_adapters.study.artifacts import read_manifest
 
     study, run = session.study, session.run
     n_models = len(find_targets(study, run, strict=False)) if read_manifest(run.weeks) else 1
@@ -99,19 +80,19 @@ def _check(
     tokens_only: Annotated[bool, typer.Option("--tokens-only", help="Load the tokenizer, not the model.")] = False,
 ) -> None:
     """Check a questionnaire: rules, tokens, and how much the base says about its options at all."""
-    from temporal_adapters.config.model import Model
-    from temporal_adapters.config.probe import Probe
-    from temporal_adapters.probe.check import check_mass, check_tokens
-    from temporal_adapters.questionnaire import load
+    from temporal_adapters.stages.probe.check import check_mass, check_tokens
+    from temporal_adapters.study.config.model import Model
+    from temporal_adapters.study.config.probe import Probe
+    from temporal_adapters.study.questionnaire import load
 
     settings, known = Model(base=base), _methods(Probe, methods)
     found = load(questionnaire, methods=known)
     if tokens_only:
-        from temporal_adapters.model import load_tokenizer
+        from temporal_adapters.engines.model import load_tokenizer
 
         findings = check_tokens(found, load_tokenizer(settings), known)
     else:
-        from temporal_adapters.model import load_base
+        from temporal_adapters.engines.model import load_base
 
         loaded = load_base(settings)
         findings = check_tokens(found, loaded.tokenizer, known)
@@ -128,7 +109,7 @@ def _check(
 def _methods(section: Any, methods: list[str]) -> tuple[str, ...]:
     from pydantic import ValidationError
 
-    from temporal_adapters.errors import UsageError
+    from temporal_adapters.ground.errors import UsageError
 
     try:
         return tuple(section(methods=tuple(methods)).methods)
@@ -146,8 +127,8 @@ def _import(
     scales: Annotated[list[str], typer.Option("--scale", help="Item whose options are a scale.")] = [],  # noqa: B006
 ) -> None:
     """Turn another program's questionnaire into ours; what it cannot say (wordings, aliases) is yours to add."""
-    from temporal_adapters.errors import UsageError
-    from temporal_adapters.questionnaire.importers import import_file
+    from temporal_adapters.ground.errors import UsageError
+    from temporal_adapters.study.questionnaire.importers import import_file
 
     if target.suffix not in (".yaml", ".csv"):
         raise UsageError(f"--to {target}: a questionnaire is a .yaml or a .csv file")
@@ -155,9 +136,9 @@ def _import(
         raise UsageError(f"--to {target}: this file exists already; choose another name")
     found = import_file(source, options, scales)
     if target.suffix == ".csv":
-        from temporal_adapters.questionnaire.twin import dumps
+        from temporal_adapters.study.questionnaire.twin import dumps
     else:
-        from temporal_adapters.questionnaire.native_text import dumps
+        from temporal_adapters.study.questionnaire.native_text import dumps
     target.write_text(dumps(found.questionnaire), encoding="utf-8")
     typer.echo(f"{target}: {len(found.questionnaire.items)} items; check the roles, and which items are scales")
     for part in found.left_out:

@@ -13,25 +13,16 @@ from temporal_adapters.cli.session import (
     DEFAULT_STUDY,
     QuietOption,
     RunsOption,
-    Session,
     SetOption,
     StudyOption,
     open_session,
 )
 
 if TYPE_CHECKING:
-    from temporal_adapters.cli.standing import Stage, Standing
+    from temporal_adapters.front.standing import Stage, Standing
 
 _MARKS = {"done": "\u25a0", "partial": "\u25a4", "stale": "\u25b2", "missing": "\u00b7", "gap": " "}
 _PLAIN_MARKS = {"done": "#", "partial": "p", "stale": "s", "missing": ".", "gap": " "}
-
-
-def stage(session: Session) -> None:
-    """Write the report of the session's study."""
-    from temporal_adapters import report
-
-    manifest = report.build(session.study, session.run, listener=session.display)
-    session.display.say(f"report: {manifest.facts['n_options']} options over {manifest.facts['n_weeks']} weeks")
 
 
 def _report(
@@ -41,8 +32,10 @@ def _report(
     quiet: QuietOption = None,
 ) -> None:
     """Write the report of a finished study: one page that needs no network."""
+    from temporal_adapters import line
+
     session = open_session(study, runs, overrides, quiet)
-    stage(session)
+    line.make(session.work(), since="report")
     typer.echo(f"report: {session.run.report / 'index.html'}")
 
 
@@ -53,8 +46,8 @@ def _status(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
     """Show where a study stands: stages, weeks x seeds, time, tokens, disk, and what would run next."""
-    from temporal_adapters.cli.line import Given
-    from temporal_adapters.cli.standing import standing
+    from temporal_adapters.front.given import Given
+    from temporal_adapters.front.standing import standing
 
     session = open_session(study, runs, overrides, quiet=True, keep_log=False)
     found = standing(session.study, session.run, Given(study, runs, tuple(overrides)))
@@ -71,7 +64,7 @@ def _json(found: Standing) -> str:
 
 def _lines(found: Standing) -> list[str]:
     """Return what a person sees."""
-    from temporal_adapters.report.numbers import count, duration, size
+    from temporal_adapters.stages.report.numbers import count, duration, size
 
     lines = [f"study {found.study}", ""]
     for stage in found.stages:

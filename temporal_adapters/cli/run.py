@@ -1,16 +1,12 @@
 """The commands `ta run` and `ta demo`: all stages of a study in order.
 
-Takes a study, gives a finished run folder. The order is `cli.line`'s.
+Takes a study, gives a finished run folder. The order is that of `temporal_adapters.line`.
 """
 
 from __future__ import annotations
 
-import time
-
 import typer
 
-from temporal_adapters.cli import simulate
-from temporal_adapters.cli.line import parts
 from temporal_adapters.cli.session import (
     DEFAULT_RUNS,
     DEFAULT_STUDY,
@@ -23,18 +19,6 @@ from temporal_adapters.cli.session import (
 )
 
 
-def run_line(session: Session) -> dict[str, float]:
-    """Run every stage of the study; return the seconds of each (close to 0 for what was complete)."""
-    seconds: dict[str, float] = {}
-    for name, stage in {part.step: part.run for part in parts(session.study)}.items():
-        started = time.monotonic()
-        stage(session)
-        seconds[name] = round(time.monotonic() - started, 2)
-        if name == "recovery":
-            simulate.write_seconds(session, seconds)
-    return seconds
-
-
 def _run(
     study: StudyOption = DEFAULT_STUDY,
     runs: RunsOption = DEFAULT_RUNS,
@@ -43,16 +27,24 @@ def _run(
 ) -> None:
     """Run all stages of a study; what is complete is skipped."""
     session = open_session(study, runs, overrides, quiet)
-    run_line(session)
+    _make(session)
     typer.echo(f"report: {session.run.report / 'index.html'}")
 
 
 def _demo(runs: RunsOption = DEFAULT_RUNS, quiet: QuietOption = None) -> None:
     """Run the whole line on an embedded world with a known truth, and say how well it was recovered."""
     session = open_session("demo", runs, [], quiet)
-    run_line(session)
-    typer.echo(simulate.recovery_summary(session))
+    _make(session)
+    from temporal_adapters.worlds import stage
+
+    typer.echo(stage.summary(session.run))
     typer.echo(f"report: {session.run.report / 'index.html'}")
+
+
+def _make(session: Session) -> None:
+    from temporal_adapters import line
+
+    line.make(session.work())
 
 
 def register(app: typer.Typer) -> None:

@@ -20,10 +20,15 @@ import typer
 
 from temporal_adapters import __version__
 from temporal_adapters.cli.display import Display
+from temporal_adapters.front import given
 
 if TYPE_CHECKING:
-    from temporal_adapters.artifacts import RunFolder
-    from temporal_adapters.config import Study
+    from temporal_adapters.line import Work
+    from temporal_adapters.scale import Engine
+    from temporal_adapters.study.artifacts import RunFolder
+    from temporal_adapters.study.config import Study
+
+DEFAULT_STUDY, DEFAULT_RUNS = given.DEFAULT_STUDY, given.DEFAULT_RUNS
 
 StudyOption = Annotated[str, typer.Option("--study", "-s", help="Study file, or the name of a shipped study.")]
 RunsOption = Annotated[Path, typer.Option("--runs", help="Folder of all runs.")]
@@ -32,9 +37,6 @@ QuietOption = Annotated[
     bool | None,
     typer.Option("--quiet/--verbose", "-q/-v", help="Print results and errors only, or a line for every item."),
 ]
-
-DEFAULT_STUDY = "study.yaml"
-DEFAULT_RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,19 @@ class Session:
     run: RunFolder
     display: Display
 
+    def work(self, engine: Engine | None = None) -> Work:
+        """Return what stages of the line run on; they speak through this session's display."""
+        from temporal_adapters.line import Work
+
+        return Work(self.study, self.run, engine, self.display, self.display.say)
+
 
 def open_session(
     reference: str, runs: Path, overrides: list[str], quiet: bool | None = None, *, keep_log: bool = True
 ) -> Session:
     """Read the study and open its run folder; the command keeps a log there, ``logs/<time>-<pid>.log``."""
-    from temporal_adapters.artifacts import RunFolder
-    from temporal_adapters.config import load_study
+    from temporal_adapters.study.artifacts import RunFolder
+    from temporal_adapters.study.config import load_study
 
     study = load_study(reference, runs, overrides)
     run = RunFolder(runs / study.study)

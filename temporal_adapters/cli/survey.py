@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from temporal_adapters.cli.session import DEFAULT_RUNS, DEFAULT_STUDY, RunsOption, SetOption, StudyOption, open_session
-from temporal_adapters.errors import SurveyError
+from temporal_adapters.ground.errors import SurveyError
 
 _group = typer.Typer(help="Look at a survey before it is used.", no_args_is_help=True)
 
@@ -25,8 +25,9 @@ def _check(
     session = open_session(study, runs, overrides, keep_log=False)
     if session.study.survey is None:
         raise SurveyError("the study has no section `survey`")
-    from temporal_adapters import questionnaire, survey
-    from temporal_adapters.weeks.windows import wave_keys
+    from temporal_adapters.stages import survey
+    from temporal_adapters.stages.weeks.windows import wave_keys
+    from temporal_adapters.study import questionnaire
 
     settings = session.study.survey
     observed = survey.read_observations(settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,56 +18,11 @@ from temporal_adapters.cli.session import (
     open_session,
 )
 
-if TYPE_CHECKING:
-    from temporal_adapters.scale import Engine
-    from temporal_adapters.train import Item
-
 WeekOption = Annotated[list[str], typer.Option("--week", help="Week to train, such as 2023-W14; may be repeated.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Train every week with posts.")]
 SeedOption = Annotated[list[int], typer.Option("--seed", help="Train only this seed; may be repeated.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what training will take, and do nothing.")]
 GpuOption = Annotated[str, typer.Option("--gpu", help="Device that --dry-run reckons with: H200, A100, L4, CPU, ...")]
-
-
-def stage(session: Session) -> None:
-    """Train the adapters of the session's study that are missing or stale.
-
-    Raises
-    ------
-    TrainError
-        If another process has some of them in work: the stages after this one would do without them.
-    """
-    from temporal_adapters.errors import TrainError
-
-    held = _train_some(session)
-    if held:
-        raise TrainError(
-            f"{len(held)} adapters are in work in another process (first {held[0].name}, claimed in"
-            f" {held[0].claim_path}): start the same command again when that has ended"
-        )
-
-
-def _train_some(
-    session: Session,
-    weeks: list[str] | None = None,
-    seeds: list[int] | None = None,
-    engine: Engine | None = None,
-) -> list[Item]:
-    """Train what nobody else has in work; return what is not done."""
-    from temporal_adapters import scale, train
-
-    scale.train(
-        session.study,
-        session.run,
-        engine=engine or scale.Engine(),
-        weeks=weeks,
-        seeds=seeds,
-        listener=session.display,
-    )
-    wanted = train.items(session.study, session.run, weeks, seeds)
-    left = [item for item in wanted if not item.is_done]
-    session.display.say(f"train: {len(wanted) - len(left)} of {len(wanted)} adapters are done")
-    return left
 
 
 def _train(
@@ -86,7 +41,8 @@ def _train(
     gpu: GpuOption = "H200",
 ) -> None:
     """Train one adapter per week and seed."""
-    from temporal_adapters.errors import UsageError
+    from temporal_adapters import line
+    from temporal_adapters.ground.errors import UsageError
 
     if bool(weeks) == every:
         raise UsageError("say which weeks to train: `--week 2023-W14` (may be repeated) or `--all`")
@@ -94,11 +50,11 @@ def _train(
     if dry_run:
         _say_estimate(session, weeks or None, seeds or None, gpu)
     else:
-        _train_some(session, weeks or None, seeds or None, choose_engine(engine, workers, address, slurm))
+        line.train(session.work(choose_engine(engine, workers, address, slurm)), weeks or None, seeds or None)
 
 
 def _say_estimate(session: Session, weeks: list[str] | None, seeds: list[int] | None, gpu: str) -> None:
-    from temporal_adapters import train
+    from temporal_adapters.stages import train
 
     wanted = train.items(session.study, session.run, weeks, seeds)
     for sentence in train.estimate(session.study, session.run, wanted, gpu).sentences():

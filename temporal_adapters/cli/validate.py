@@ -29,18 +29,13 @@ ReferencesOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")]
 
 
-_NEEDED = ("simulate", "weeks", "pretrain", "train", "probe", "series")
-"""Stages that a series takes."""
-
-
 def stage(session: Session) -> None:
     """Measure how well the session's study, and the references that it names, recover the truth of its world."""
-    from temporal_adapters import validate
-    from temporal_adapters.cli.line import parts
+    from temporal_adapters import line
+    from temporal_adapters.proof import validate
 
     validate.require_world(session.study)
-    for run in {part.step: part.run for part in parts(session.study) if part.step in _NEEDED}.values():
-        run(session)
+    line.make(session.work(), until="series")
     manifest = validate.build(session.study, session.run, listener=session.display)
     session.display.say(f"validate: {manifest.facts['n_methods']} methods over {manifest.facts['n_weeks']} weeks")
 
@@ -58,7 +53,7 @@ def _validate(
     """Say how well a study recovers the known truth of its world, beside other instruments on the same posts."""
     import json
 
-    from temporal_adapters import validate
+    from temporal_adapters.proof import validate
 
     if placebo or halves is not None:
         _refuse({"--references": references is not None, "--json": as_json})
@@ -79,7 +74,7 @@ def _validate(
 
 
 def _refuse(given: Mapping[str, bool]) -> None:
-    from temporal_adapters.errors import UsageError
+    from temporal_adapters.ground.errors import UsageError
 
     for option, is_given in given.items():
         if is_given:
@@ -96,8 +91,8 @@ def listed(references: str) -> str:
     UsageError
         If there is no such reference.
     """
-    from temporal_adapters.config.validate import REFERENCES
-    from temporal_adapters.errors import UsageError
+    from temporal_adapters.ground.errors import UsageError
+    from temporal_adapters.study.config.validate import REFERENCES
 
     names = [name.strip() for name in references.split(",") if name.strip()]
     if names == ["none"]:

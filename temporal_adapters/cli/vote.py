@@ -13,7 +13,7 @@ from temporal_adapters.cli.session import DEFAULT_RUNS, QuietOption, RunsOption
 if TYPE_CHECKING:
     import polars as pl
 
-    from temporal_adapters.config.experiment import Baseline, LanguageModel
+    from temporal_adapters.study.config.experiment import Baseline, LanguageModel
 
 FileArgument = Annotated[Path, typer.Argument(help="Survey file: .sav, .dta, .csv or .parquet.")]
 MappingArgument = Annotated[str, typer.Argument(help="Mapping file, or the name of a shipped survey.")]
@@ -28,8 +28,8 @@ _vote = typer.Typer(
 @_vote.command("check")
 def _check(file: FileArgument, mapping: MappingArgument, encoding: EncodingOption = None) -> None:
     """Show what a survey file and a mapping make of each other; refuse unknown codes."""
-    from temporal_adapters.config.vote import load_mapping
-    from temporal_adapters.errors import VoteError
+    from temporal_adapters.ground.errors import VoteError
+    from temporal_adapters.study.config.vote import load_mapping
     from temporal_adapters.vote import check, files, respondents
 
     survey = files.open_survey(file, encoding)
@@ -54,8 +54,8 @@ def _check(file: FileArgument, mapping: MappingArgument, encoding: EncodingOptio
 @_vote.command("show")
 def _show_shipped(name: Annotated[str, typer.Argument(help="Name of a shipped mapping or experiment.")]) -> None:
     """Print a shipped mapping or experiment, to be saved under another name and adapted."""
-    from temporal_adapters import resources
-    from temporal_adapters.errors import UsageError
+    from temporal_adapters.ground import resources
+    from temporal_adapters.ground.errors import UsageError
 
     kinds: tuple[resources.Kind, ...] = ("surveys", "experiments")
     for kind in kinds:
@@ -81,7 +81,7 @@ def _preview(
     encoding: EncodingOption = None,
 ) -> None:
     """Show prompts as the model will read them; respondents come from the file's beginning."""
-    from temporal_adapters.errors import UsageError
+    from temporal_adapters.ground.errors import UsageError
     from temporal_adapters.vote.prompts import Writer
 
     settings, mapping, survey = _open(file, experiment, runs, encoding)
@@ -109,7 +109,7 @@ def _preview(
 
 
 def _show_tokens(model: LanguageModel, writer: Any, row: dict[str, Any]) -> None:
-    from temporal_adapters.model import load_tokenizer
+    from temporal_adapters.engines.model import load_tokenizer
     from temporal_adapters.vote.tokenise import Tokeniser
 
     tokenizer = load_tokenizer(model.base)
@@ -160,7 +160,7 @@ def _report(
     draws: Annotated[int, typer.Option("--draws", help="Bootstrap draws.", min=100)] = 2000,
 ) -> None:
     """Write tables (CSV), figures (SVG) and one page (HTML) of a finished experiment, and print the main table."""
-    from temporal_adapters.config.experiment import load_experiment
+    from temporal_adapters.study.config.experiment import load_experiment
     from temporal_adapters.vote import page
 
     settings, folder = load_experiment(experiment, runs)
@@ -184,7 +184,7 @@ def _impute(
     """Fill in missing votes m times, and pool the vote shares by Rubin's rules."""
     import polars as pl
 
-    from temporal_adapters.errors import UsageError
+    from temporal_adapters.ground.errors import UsageError
     from temporal_adapters.vote import impute
 
     settings, mapping, survey = _open(file, experiment, runs, encoding)
@@ -212,13 +212,13 @@ def _simulate(
 
 
 def _mapping(reference: str, folder: Path) -> Any:
-    from temporal_adapters.config.vote import load_mapping
+    from temporal_adapters.study.config.vote import load_mapping
 
     return load_mapping(folder / reference if reference.endswith((".yaml", ".yml")) else reference)
 
 
 def _open(file: Path, experiment: str, runs: Path, encoding: str | None) -> tuple[Any, Any, Any]:
-    from temporal_adapters.config.experiment import load_experiment
+    from temporal_adapters.study.config.experiment import load_experiment
     from temporal_adapters.vote import files
 
     settings, folder = load_experiment(experiment, runs)

@@ -32,14 +32,6 @@ MasterOption = Annotated[str, typer.Option("--master", help="Spark master, such 
 OutOption = Annotated[Path | None, typer.Option("--out", help="Write the aggregates to this file as JSON.")]
 
 
-def stage(session: Session) -> None:
-    """Build the weekly corpora of the session's study."""
-    from temporal_adapters import weeks
-
-    manifest = weeks.build(session.study, session.run, listener=session.display)
-    session.display.say(f"weeks: {manifest.facts['n_posts']} posts in {len(manifest.facts['weeks'])} weeks")
-
-
 def _build_weeks(
     study: StudyOption = DEFAULT_STUDY,
     runs: RunsOption = DEFAULT_RUNS,
@@ -51,7 +43,7 @@ def _build_weeks(
     address: AddressOption = None,
 ) -> None:
     """Split the panel into weekly corpora."""
-    from temporal_adapters import weeks
+    from temporal_adapters.stages import weeks
 
     session = open_session(study, runs, overrides, quiet, keep_log=not dry_run)
     if dry_run:
@@ -94,7 +86,7 @@ def table(rows: Sequence[tuple[str, str, str]]) -> str:
 
 
 def _print_previews(session: Session) -> None:
-    from temporal_adapters import weeks
+    from temporal_adapters.stages import weeks
 
     rows = []
     for found in weeks.preview(session.study, session.run):
@@ -113,7 +105,7 @@ def _describe(
     out: OutOption = None,
 ) -> None:
     """Print the aggregates that a paper's data section needs: no text, no ids."""
-    from temporal_adapters import weeks
+    from temporal_adapters.stages import weeks
 
     session = open_session(study, runs, overrides, keep_log=False)
     found = weeks.describe(session.run)

@@ -11,14 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from temporal_adapters.errors import ScaleError
-from temporal_adapters.progress import Listener, silent
+from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.scale.settings import Engine, require_one_precision
 
 if TYPE_CHECKING:
-    from temporal_adapters.artifacts import Manifest, RunFolder
-    from temporal_adapters.config import Study
-    from temporal_adapters.train import Item
+    from temporal_adapters.stages.train import Item
+    from temporal_adapters.study.artifacts import Manifest, RunFolder
+    from temporal_adapters.study.config import Study
 
 _LOCAL = Engine()
 
@@ -39,8 +38,8 @@ def train(
     ScaleError
         If the engine cannot do what is asked, or workers died again and again.
     """
-    from temporal_adapters.train import items
-    from temporal_adapters.train.stage import n_tokens, prepare_tokens, work
+    from temporal_adapters.stages.train import items
+    from temporal_adapters.stages.train.stage import n_tokens, prepare_tokens, work
 
     wanted = items(study, run, weeks, seeds)
     todo = [item for item in wanted if not item.is_done]
@@ -76,17 +75,10 @@ def probe(study: Study, run: RunFolder, *, engine: Engine = _LOCAL, listener: Li
     Raises
     ------
     ScaleError
-        If the engine cannot do what is asked, or adapters are stale.
+        If the engine cannot do what is asked.
     """
-    from temporal_adapters import probe as stage
-    from temporal_adapters.train import expected
+    from temporal_adapters.stages import probe as stage
 
-    stale = [adapter for adapter in expected(study, run) if adapter.state == "stale"]
-    if stale:
-        raise ScaleError(
-            f"{len(stale)} adapters were trained under other settings or posts (first {stale[0].folder}:"
-            f" {stale[0].reasons()[0]}): run `ta train --all`, or put the settings back"
-        )
     wanted = _unasked(study, run) if engine.name != "local" else []
     if wanted and engine.name == "ray":
         from temporal_adapters.scale import ray_cluster
@@ -103,7 +95,7 @@ def probe(study: Study, run: RunFolder, *, engine: Engine = _LOCAL, listener: Li
 
 def _unasked(study: Study, run: RunFolder) -> list[str]:
     """Return the names of the models that have not answered everything."""
-    from temporal_adapters import probe as stage
+    from temporal_adapters.stages import probe as stage
 
     missing = [shard.folder.as_posix() for shard in stage.expected(study, run) if shard.state != "done"]
     models = ["base", *(f"{path.parent.name}/{path.name}" for path in _adapters(study, run))]
@@ -111,7 +103,7 @@ def _unasked(study: Study, run: RunFolder) -> list[str]:
 
 
 def _adapters(study: Study, run: RunFolder) -> list[Path]:
-    from temporal_adapters.artifacts import read_corpora
+    from temporal_adapters.study.artifacts import read_corpora
 
     folders = [run.adapter(corpus.label, seed) for corpus in read_corpora(run) for seed in study.train.seeds]
     return [folder for folder in folders if folder.is_dir()]

@@ -14,14 +14,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.errors import ScaleError, TemporalAdaptersError
-from temporal_adapters.progress import Listener, Tick
+from temporal_adapters.ground.errors import ScaleError, TemporalAdaptersError
+from temporal_adapters.ground.progress import Listener, Tick
 from temporal_adapters.scale.tally import Tally
 
 if TYPE_CHECKING:
-    from temporal_adapters.artifacts import RunFolder
-    from temporal_adapters.config import Study
-    from temporal_adapters.train import Item
+    from temporal_adapters.stages.train import Item
+    from temporal_adapters.study.artifacts import RunFolder
+    from temporal_adapters.study.config import Study
 
 _ROUNDS = 3  # times that workers are started again after one was killed
 _START_S = 6.0  # a worker's start: Python, torch, transformers
@@ -31,8 +31,8 @@ _TICK_EVERY = 16  # steps between two messages of a worker
 
 def choose_workers(study: Study, n_tokens: int, n_items: int) -> int:
     """Return how many workers pay: one per GPU; on a CPU one per core if training lasts longer than their start."""
-    from temporal_adapters.model.base import base_path, choose_device
-    from temporal_adapters.model.lean import SMALL_BYTES
+    from temporal_adapters.engines.model.base import base_path, choose_device
+    from temporal_adapters.engines.model.lean import SMALL_BYTES
 
     if choose_device(study.model.device).type == "cuda":
         import torch
@@ -111,8 +111,8 @@ def _listen(messages: Any, tally: Tally, wait_s: float) -> None:
 def _worker(number: int, study: Study, run: RunFolder, names: Sequence[str], messages: Any) -> None:
     """Run in a process of its own: train what nobody else has claimed."""
     os.environ["CUDA_VISIBLE_DEVICES"] = _gpu(number)
-    from temporal_adapters.train import items
-    from temporal_adapters.train.stage import work
+    from temporal_adapters.stages.train import items
+    from temporal_adapters.stages.train.stage import work
 
     try:
         todo = [item for item in items(study, run) if item.name in set(names)]

@@ -11,16 +11,16 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.errors import ScaleError, TemporalAdaptersError
-from temporal_adapters.progress import Listener, Tick
+from temporal_adapters.ground.errors import ScaleError, TemporalAdaptersError
+from temporal_adapters.ground.progress import Listener, Tick
 from temporal_adapters.scale.settings import require_one_precision
 from temporal_adapters.scale.tally import Tally
 
 if TYPE_CHECKING:
-    from temporal_adapters.artifacts import RunFolder
-    from temporal_adapters.config import Study
     from temporal_adapters.scale.settings import Engine
-    from temporal_adapters.train import Item
+    from temporal_adapters.stages.train import Item
+    from temporal_adapters.study.artifacts import RunFolder
+    from temporal_adapters.study.config import Study
 
 _LOSSES = 3  # times that a batch of items may lose its worker
 _LOOK_EVERY_S = 0.5
@@ -141,8 +141,8 @@ def _slots(ray: Any, study: Study, engine: Engine) -> tuple[int, dict[str, int]]
 
 def _batches(study: Study, names: Sequence[str], count: int) -> list[list[str]]:
     """Return the items in batches: as many together as one forward pass takes, but work for every worker."""
-    from temporal_adapters.train.loop import choose_together, micro_batch
-    from temporal_adapters.train.plan import recipe
+    from temporal_adapters.stages.train.loop import choose_together, micro_batch
+    from temporal_adapters.stages.train.plan import recipe
 
     kind = "cpu" if study.model.device == "cpu" else "cuda"
     length = study.tokens.block_length
@@ -174,9 +174,9 @@ class _Worker:
 
     def train(self, names: Sequence[str]) -> TemporalAdaptersError | None:
         """Train the items called `names`; give an error back, so that it arrives as it is."""
-        from temporal_adapters.model import load_base
-        from temporal_adapters.train import items
-        from temporal_adapters.train.stage import work
+        from temporal_adapters.engines.model import load_base
+        from temporal_adapters.stages.train import items
+        from temporal_adapters.stages.train.stage import work
 
         try:
             self._base = self._base or load_base(self.study.model)
@@ -188,7 +188,7 @@ class _Worker:
 
     def probe(self, names: Sequence[str]) -> TemporalAdaptersError | None:
         """Put the questions to the models called `names`."""
-        from temporal_adapters import probe
+        from temporal_adapters.stages import probe
 
         try:
             probe.fill(self.study, self.run, set(names), listener=self._listener(names[0], 1))

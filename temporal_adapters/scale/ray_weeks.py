@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from temporal_adapters.artifacts import Manifest, RunFolder
-from temporal_adapters.config import Study
-from temporal_adapters.errors import TemporalAdaptersError
-from temporal_adapters.progress import Listener, silent
+from temporal_adapters.ground.errors import TemporalAdaptersError
+from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.scale.ray_cluster import connected
 from temporal_adapters.scale.settings import Engine
-from temporal_adapters.weeks import build
-from temporal_adapters.weeks.split import SplitSettings, split_file
-from temporal_adapters.weeks.spread import Job
-from temporal_adapters.weeks.staged import Staged
+from temporal_adapters.stages.weeks import build
+from temporal_adapters.stages.weeks.split import SplitSettings, split_file
+from temporal_adapters.stages.weeks.spread import Job
+from temporal_adapters.stages.weeks.staged import Staged
+from temporal_adapters.study.artifacts import Manifest, RunFolder
+from temporal_adapters.study.config import Study
 
 
 def build_weeks(study: Study, run: RunFolder, *, engine: Engine, listener: Listener = silent) -> Manifest:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from temporal_adapters.errors import ScaleError
+from temporal_adapters.ground.errors import ScaleError
 
 if TYPE_CHECKING:
-    from temporal_adapters.config import Study
+    from temporal_adapters.study.config import Study
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def require_one_precision(study: Study) -> None:
     ScaleError
         If the study leaves the precision open and this machine would choose another one than its workers.
     """
-    from temporal_adapters.model import precision
+    from temporal_adapters.engines.model import precision
 
     if study.model.dtype == "auto" and precision(study.model) != "bfloat16":
         raise ScaleError(

@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.artifacts.publish import ABANDONED_AFTER_S
-from temporal_adapters.errors import ScaleError
-from temporal_adapters.progress import Listener, Tick
+from temporal_adapters.ground.errors import ScaleError
+from temporal_adapters.ground.progress import Listener, Tick
+from temporal_adapters.study.artifacts.publish import ABANDONED_AFTER_S
 
 if TYPE_CHECKING:
-    from temporal_adapters.artifacts import RunFolder
-    from temporal_adapters.config import Study
     from temporal_adapters.scale.settings import Engine
-    from temporal_adapters.train import Item
+    from temporal_adapters.stages.train import Item
+    from temporal_adapters.study.artifacts import RunFolder
+    from temporal_adapters.study.config import Study
 
 _ROUNDS = 3  # array jobs submitted before giving up
 _LOOK_EVERY_S = 2.0
@@ -66,7 +66,7 @@ def ask(study: Study, run: RunFolder, models: Sequence[str], engine: Engine, lis
     ScaleError
         If SLURM is not here, refuses the job or stops answering, or its tasks end without all answers.
     """
-    from temporal_adapters import probe
+    from temporal_adapters.stages import probe
 
     executor = _executor(study, run, engine)
     shards = [shard for shard in probe.expected(study, run) if shard.stage == "probe"]
@@ -127,8 +127,8 @@ def _submit(executor: Any, function: Callable[..., None], calls: Sequence[tuple[
 
 def task(study: Study, run: RunFolder, names: Sequence[str], number: int) -> None:
     """Run in a SLURM task: train what nobody else has claimed."""
-    from temporal_adapters.train import items
-    from temporal_adapters.train.stage import work as work_here
+    from temporal_adapters.stages.train import items
+    from temporal_adapters.stages.train.stage import work as work_here
 
     todo = [item for item in items(study, run) if item.name in set(names)]
     shift = number % max(1, len(todo))
@@ -137,7 +137,7 @@ def task(study: Study, run: RunFolder, names: Sequence[str], number: int) -> Non
 
 def ask_task(study: Study, run: RunFolder, names: Sequence[str]) -> None:
     """Run in a SLURM task: put the questions to these models."""
-    from temporal_adapters import probe
+    from temporal_adapters.stages import probe
 
     probe.fill(study, run, set(names))
 
@@ -167,7 +167,7 @@ def _watch(job: str, todo: Sequence[Item], sizes: Mapping[str, int], listener: L
 
 def _held(todo: Sequence[Item]) -> list[Item]:
     """Return the unfinished items whose claim is too young to belong to the dead."""
-    from temporal_adapters.train.claim import is_abandoned
+    from temporal_adapters.stages.train.claim import is_abandoned
 
     # The claim is looked at first: whoever has just finished an item publishes it before giving its claim free.
     claimed = [item for item in todo if item.claim_path.exists() and not is_abandoned(item.claim_path)]
@@ -176,7 +176,7 @@ def _held(todo: Sequence[Item]) -> list[Item]:
 
 def _drop_claims(todo: Sequence[Item]) -> None:
     """Remove the claims of the dead: tasks on other machines cannot see that they are."""
-    from temporal_adapters.train.claim import is_abandoned
+    from temporal_adapters.stages.train.claim import is_abandoned
 
     for item in todo:
         if item.is_done or is_abandoned(item.claim_path):

@@ -22,21 +22,22 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from temporal_adapters import panel, resources
-from temporal_adapters.artifacts import Manifest, RunFolder, publish, read_manifest
-from temporal_adapters.config import Study
-from temporal_adapters.errors import PanelError, ScaleError
-from temporal_adapters.progress import Listener, Tick, silent
-from temporal_adapters.weeks import expected
-from temporal_adapters.weeks.accounts import account_parameters, judges_accounts
-from temporal_adapters.weeks.build import split_settings
-from temporal_adapters.weeks.corpora import entry_of, facts, week_window
-from temporal_adapters.weeks.languages import with_languages
-from temporal_adapters.weeks.pseudonym import pseudonymised
-from temporal_adapters.weeks.reduce import ordered_corpus, reduce_parameters, write_corpus
-from temporal_adapters.weeks.split import RULES, SplitSettings, clean_parameters
-from temporal_adapters.weeks.staged import STAGED, Counts
-from temporal_adapters.weeks.windows import LATEST_US, SLOT_US, slots
+from temporal_adapters.ground import resources
+from temporal_adapters.ground.errors import PanelError, ScaleError
+from temporal_adapters.ground.progress import Listener, Tick, silent
+from temporal_adapters.stages import panel
+from temporal_adapters.stages.weeks import expected
+from temporal_adapters.stages.weeks.accounts import account_parameters, judges_accounts
+from temporal_adapters.stages.weeks.build import split_settings
+from temporal_adapters.stages.weeks.corpora import entry_of, facts, week_window
+from temporal_adapters.stages.weeks.languages import with_languages
+from temporal_adapters.stages.weeks.pseudonym import pseudonymised
+from temporal_adapters.stages.weeks.reduce import ordered_corpus, reduce_parameters, write_corpus
+from temporal_adapters.stages.weeks.split import RULES, SplitSettings, clean_parameters
+from temporal_adapters.stages.weeks.staged import STAGED, Counts
+from temporal_adapters.stages.weeks.windows import LATEST_US, SLOT_US, slots
+from temporal_adapters.study.artifacts import Manifest, RunFolder, publish, read_manifest
+from temporal_adapters.study.config import Study
 
 _FILE_ROWS = 1 << 40
 """Rows are numbered file x 2^40 + place, so that a row says which file it is from."""
@@ -135,7 +136,7 @@ def _first_line(error: BaseException) -> str:
 
 def _raise_ours(error: BaseException) -> None:
     """Raise the error of a reader that a worker met, which Spark hands over as the text of a traceback."""
-    match = re.search(r"temporal_adapters\.errors\.\w+: (.*)", str(error))
+    match = re.search(r"temporal_adapters\.ground\.errors\.\w+: (.*)", str(error))
     if match:
         raise PanelError(match[1].strip()) from None
 

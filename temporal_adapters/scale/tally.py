@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from temporal_adapters.progress import Listener, Tick
+from temporal_adapters.ground.progress import Listener, Tick
 
 
 class Tally:

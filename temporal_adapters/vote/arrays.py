@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
 from temporal_adapters.vote import inference, metrics
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temporal_adapters.config.experiment import Baseline
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.study.config.experiment import Baseline
 from temporal_adapters.vote import choice
 from temporal_adapters.vote.encode import encode
 

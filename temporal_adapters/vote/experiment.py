@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.artifacts import Expected, digest_file, publish, read_manifest, stage_key
-from temporal_adapters.config.experiment import Baseline, Experiment, LanguageModel
-from temporal_adapters.config.vote import SurveyMapping
-from temporal_adapters.progress import Listener, Tick, silent
+from temporal_adapters.ground.progress import Listener, Tick, silent
+from temporal_adapters.study.artifacts import Expected, digest_file, publish, read_manifest, stage_key
+from temporal_adapters.study.config.experiment import Baseline, Experiment, LanguageModel
+from temporal_adapters.study.config.vote import SurveyMapping
 from temporal_adapters.vote import baselines
 from temporal_adapters.vote.files import SurveyFile
 from temporal_adapters.vote.folds import Task, make_task, splits
@@ -128,7 +128,7 @@ class Run:
             self._publish_language(cell, prediction, model, str(base.device))
 
     def _publish_language(self, cell: Cell, prediction: Prediction, model: LanguageModel, device: str) -> None:
-        from temporal_adapters.model import write_adapter
+        from temporal_adapters.engines.model import write_adapter
 
         with self._open(cell, device) as work:
             self._write(work.folder, cell, prediction.reading.probabilities, prediction.task)
@@ -177,7 +177,7 @@ _bases: dict[str, Any] = {}
 
 def _resident(model: LanguageModel) -> Any:
     """Return the base of `model`; the one before it leaves the memory first."""
-    from temporal_adapters.model import load_base
+    from temporal_adapters.engines.model import load_base
 
     key = model.base.model_dump_json()
     if key not in _bases:
@@ -193,8 +193,8 @@ def _base_digest(model: LanguageModel) -> str:
 
 @functools.lru_cache(maxsize=8)
 def _digest(settings: str) -> str:
-    from temporal_adapters.config.model import Model
-    from temporal_adapters.model import digest_base
+    from temporal_adapters.engines.model import digest_base
+    from temporal_adapters.study.config.model import Model
 
     return str(digest_base(Model.model_validate_json(settings)))
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.config.vote import SYSTEM_MISSING, code_text
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.study.config.vote import SYSTEM_MISSING, code_text
 
 if TYPE_CHECKING:
     import polars as pl

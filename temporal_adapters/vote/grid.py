@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.artifacts import Expected, read_manifest
-from temporal_adapters.config.base import scientific
-from temporal_adapters.config.experiment import Baseline, Experiment, LanguageModel
-from temporal_adapters.config.vote import SurveyMapping
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.study.artifacts import Expected, read_manifest
+from temporal_adapters.study.config.base import scientific
+from temporal_adapters.study.config.experiment import Baseline, Experiment, LanguageModel
+from temporal_adapters.study.config.vote import SurveyMapping
 from temporal_adapters.vote import baselines
 from temporal_adapters.vote.folds import Case, Task, expand
 
@@ -100,7 +100,7 @@ def votes_table(cell: Cell, probabilities: Any, task: Task) -> pl.DataFrame:
     """Return `VOTES` of one cell; `predicted` is ``(none)`` where a model gave no answer."""
     import polars as pl
 
-    from temporal_adapters.tables import VOTES, check
+    from temporal_adapters.ground.tables import VOTES, check
     from temporal_adapters.vote.metrics import most_probable
 
     names = [*task.mapping.labels, NO_ANSWER]

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temporal_adapters.artifacts import Manifest, digest_file, publish, read_manifest, stage_key
-from temporal_adapters.config.base import scientific
-from temporal_adapters.config.experiment import Baseline, Condition, LanguageModel
-from temporal_adapters.config.vote import SurveyMapping
-from temporal_adapters.errors import VoteError
-from temporal_adapters.progress import Listener, Tick, silent
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.ground.progress import Listener, Tick, silent
+from temporal_adapters.study.artifacts import Manifest, digest_file, publish, read_manifest, stage_key
+from temporal_adapters.study.config.base import scientific
+from temporal_adapters.study.config.experiment import Baseline, Condition, LanguageModel
+from temporal_adapters.study.config.vote import SurveyMapping
 from temporal_adapters.vote import baselines, inference
 from temporal_adapters.vote.files import SurveyFile
 from temporal_adapters.vote.folds import Case, Task, class_indices, make_task
@@ -111,7 +111,7 @@ def _predict(model: Baseline | LanguageModel, tasks: Sequence[Task], listener: L
         for task in tasks:
             yield baselines.predict(model, task)
         return
-    from temporal_adapters.model import load_base
+    from temporal_adapters.engines.model import load_base
     from temporal_adapters.vote.language import Predictor
 
     for prediction in Predictor(model, load_base(model.base), listener).predict(tasks):
@@ -183,7 +183,7 @@ def write(
     config = {"mapping": mapping.model_dump(mode="json"), "model": scientific(model), "m": m, "seed": seed}
     inputs = {"survey": digest_file(survey.path)}
     if isinstance(model, LanguageModel):
-        from temporal_adapters.model import digest_base, precision
+        from temporal_adapters.engines.model import digest_base, precision
 
         inputs["base"] = str(digest_base(model.base))
         config["precision"] = precision(model.base)

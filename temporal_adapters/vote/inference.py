@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
 from temporal_adapters.vote.metrics import f1_by_class
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from temporal_adapters.config.experiment import LanguageModel
-from temporal_adapters.config.train import Train
-from temporal_adapters.errors import VoteError
-from temporal_adapters.model import Adapter, Base, LoraShape
-from temporal_adapters.progress import Listener, silent
-from temporal_adapters.tokens import IGNORED, Blocks
-from temporal_adapters.train import Fitted, Job, Recipe, fit
+from temporal_adapters.engines.model import Adapter, Base, LoraShape
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.ground.progress import Listener, silent
+from temporal_adapters.stages.tokens import IGNORED, Blocks
+from temporal_adapters.stages.train import Fitted, Job, Recipe, fit
+from temporal_adapters.study.config.experiment import LanguageModel
+from temporal_adapters.study.config.train import Train
 from temporal_adapters.vote.folds import Task
 from temporal_adapters.vote.prompts import Writer
 from temporal_adapters.vote.reading import Ids, Reading, check_length, read, sample

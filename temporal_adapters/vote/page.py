@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from temporal_adapters.artifacts import publish, read_manifest, stage_key
-from temporal_adapters.config.experiment import Experiment
-from temporal_adapters.config.vote import SurveyMapping
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.study.artifacts import publish, read_manifest, stage_key
+from temporal_adapters.study.config.experiment import Experiment
+from temporal_adapters.study.config.vote import SurveyMapping
 from temporal_adapters.vote import figures, grid, summary
 from temporal_adapters.vote.folds import expand
 

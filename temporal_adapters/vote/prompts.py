@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.config.experiment import PromptStyle
-from temporal_adapters.config.vote import Item, SurveyMapping
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.study.config.experiment import PromptStyle
+from temporal_adapters.study.config.vote import Item, SurveyMapping
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
 
 PUBLISHED: dict[str, dict[str, Any]] = {
     "gpt-3.5-gles2017": {

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from temporal_adapters.errors import VoteError
-from temporal_adapters.model import Adapter, Base, stacked
-from temporal_adapters.probe.forward import float32_head
+from temporal_adapters.engines.model import Adapter, Base, stacked
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.stages.probe.forward import float32_head
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

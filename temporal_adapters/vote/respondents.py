@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from temporal_adapters.config.vote import Column, Item, SurveyMapping, code_text
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.study.config.vote import Column, Item, SurveyMapping, code_text
 from temporal_adapters.vote.files import SurveyFile, read_columns
 
 if TYPE_CHECKING:

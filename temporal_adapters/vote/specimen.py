@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
 
 if TYPE_CHECKING:
     import polars as pl

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from temporal_adapters.errors import VoteError
+from temporal_adapters.ground.errors import VoteError
 from temporal_adapters.vote.prompts import Prompt
 
 Ids = tuple[int, ...]

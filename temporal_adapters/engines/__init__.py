@@ -1,0 +1,1 @@
+"""What computes: weights (`model`), arithmetic on log-probs (`scoring`), tests D and L (`significance`)."""

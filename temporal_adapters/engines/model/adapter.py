@@ -1,0 +1,224 @@
+"""One LoRA adapter in memory, and as the plain PEFT folder that any other program loads as it is.
+
+Takes and gives weights by module name. Knows no training.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from temporal_adapters.engines.model.targets import find_targets, sizes
+from temporal_adapters.ground.errors import ModelError
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+_PREFIX = "base_model.model."
+
+
+@dataclass(frozen=True)
+class LoraShape:
+    """How an adapter is built.
+
+    Attributes
+    ----------
+    r
+        Rank.
+    alpha
+        Scale numerator.
+    rslora
+        Rank-stabilised: the scale is alpha / sqrt(r) instead of alpha / r (Kalajdzievski 2023).
+    dropout
+        Probability with which an input feature is dropped during training.
+    targets
+        Module names, ``all-linear`` or ``default``, as in the study file.
+    """
+
+    r: int
+    alpha: float
+    rslora: bool = False
+    dropout: float = 0.0
+    targets: str | tuple[str, ...] = "default"
+
+    @property
+    def scale(self) -> float:
+        """Factor on B A x."""
+        return self.alpha / (math.sqrt(self.r) if self.rslora else self.r)
+
+
+@dataclass(frozen=True)
+class Lora:
+    """The weights on one module: the layer's output gains ``scale * B A x``.
+
+    Attributes
+    ----------
+    a
+        Tensor (r, d_in).
+    b
+        Tensor (d_out, r).
+    scale
+        Factor on the product.
+    """
+
+    a: torch.Tensor
+    b: torch.Tensor
+    scale: float
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One adapter: module name in the base -> weights, and the settings it was made with (PEFT's field names)."""
+
+    modules: Mapping[str, Lora]
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+def new_adapter(model: nn.Module, shape: LoraShape, generator: torch.Generator) -> Adapter:
+    """Return a fresh adapter for `model` that changes nothing yet: A as PEFT draws it, B zero; float32.
+
+    Parameters
+    ----------
+    model
+        The base.
+    shape
+        Rank, scale, targets.
+    generator
+        CPU generator; modules are drawn in the model's order, so the draws do not depend on the device.
+
+    Notes
+    -----
+    PEFT's default: Kaiming-uniform with a = sqrt(5), which is uniform on +-1/sqrt(d_in).
+    """
+    modules = {}
+    for name in find_targets(model, shape.targets):
+        module = model.get_submodule(name)
+        (d_in, d_out), device = sizes(module), next(module.parameters()).device
+        zeros = torch.zeros(shape.r, d_in, device=device), torch.zeros(d_out, shape.r, device=device)
+        modules[name] = Lora(*zeros, shape.scale)
+    transposed = any(isinstance(model.get_submodule(name), Conv1D) for name in modules)
+    return redraw(Adapter(modules, peft_config(shape, list(modules), transposed)), generator)
+
+
+def redraw(adapter: Adapter, generator: torch.Generator) -> Adapter:
+    """Return a fresh adapter built like `adapter`, drawn from `generator` (see `new_adapter`)."""
+    modules = {}
+    for name, lora in adapter.modules.items():
+        bound = 1 / math.sqrt(lora.a.shape[1])
+        a = torch.empty(lora.a.shape).uniform_(-bound, bound, generator=generator)
+        modules[name] = Lora(a.to(lora.a.device), torch.zeros_like(lora.b), lora.scale)
+    return Adapter(modules, adapter.config)
+
+
+def peft_config(shape: LoraShape, modules: Sequence[str], transposed: bool) -> dict[str, Any]:
+    """Return the adapter_config.json that makes PEFT load `modules` with the same scale."""
+    named = isinstance(shape.targets, tuple)
+    ends = sorted({name.rpartition(".")[2] for name in modules})
+    return {
+        "alpha_pattern": {},
+        "base_model_name_or_path": None,
+        "bias": "none",
+        "fan_in_fan_out": transposed,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "lora_alpha": shape.alpha,
+        "lora_dropout": shape.dropout,
+        "modules_to_save": None,
+        "peft_type": "LORA",
+        "r": shape.r,
+        "rank_pattern": {},
+        "target_modules": sorted(shape.targets) if named else ends,
+        "task_type": "CAUSAL_LM",
+        "use_dora": False,
+        "use_rslora": shape.rslora,
+    }
+
+
+def write_adapter(folder: Path, adapter: Adapter, base: str | None = None) -> None:
+    """Write `adapter` into `folder` as PEFT does: adapter_config.json and adapter_model.safetensors.
+
+    The same adapter gives the same bytes: keys are sorted.
+
+    Parameters
+    ----------
+    folder
+        Created if missing.
+    adapter
+        Weights and settings.
+    base
+        Name or path of the base model, recorded in the configuration.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {**adapter.config, "base_model_name_or_path": base or adapter.config.get("base_model_name_or_path")}
+    (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    tensors = {}
+    for name, lora in sorted(adapter.modules.items()):
+        tensors[f"{_PREFIX}{name}.lora_A.weight"] = lora.a.detach().cpu().contiguous().clone()
+        tensors[f"{_PREFIX}{name}.lora_B.weight"] = lora.b.detach().cpu().contiguous().clone()
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def read_adapter(folder: Path, device: str = "cpu") -> Adapter:
+    """Read a PEFT LoRA folder, ours or anybody's.
+
+    Raises
+    ------
+    ModelError
+        If the folder lacks a file, is damaged, or uses something other than plain LoRA (DoRA, trained biases,
+        whole saved modules).
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        tensors = load_file(folder / WEIGHTS, device=device)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{folder} is no readable adapter ({error}): train it again") from None
+    _check_plain(folder, config)
+    return Adapter(_pair(folder, tensors, config), config)
+
+
+def _check_plain(folder: Path, config: Mapping[str, Any]) -> None:
+    odd = {"use_dora": False, "bias": "none", "modules_to_save": None}
+    found = {key: config.get(key) or None for key, plain in odd.items() if (config.get(key) or plain) != plain}
+    if config.get("peft_type") != "LORA":
+        found["peft_type"] = config.get("peft_type")
+    if found:
+        wrong = ", ".join(f"{key}: {value!r}" for key, value in found.items())
+        raise ModelError(f"{folder / CONFIG}: only plain LoRA adapters can be stacked, this one has {wrong}")
+
+
+def _pair(folder: Path, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> dict[str, Lora]:
+    pairs: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        name, kind, _ = key.removeprefix(_PREFIX).rsplit(".", 2)
+        if kind not in ("lora_A", "lora_B"):
+            raise ModelError(f"{folder / WEIGHTS}: {key!r} is not a LoRA weight of a linear layer")
+        pairs.setdefault(name, {})[kind] = tensor
+    modules = {}
+    for name, pair in pairs.items():
+        if len(pair) < 2 or pair["lora_A"].shape[0] != pair["lora_B"].shape[1]:
+            raise ModelError(f"{folder / WEIGHTS}: the two halves of {name!r} do not fit together: train it again")
+        shape = LoraShape(pair["lora_A"].shape[0], _pattern(config, name), bool(config.get("use_rslora")))
+        modules[name] = Lora(pair["lora_A"], pair["lora_B"], shape.scale)
+    return modules
+
+
+def _pattern(config: Mapping[str, Any], name: str) -> float:
+    """Return alpha of one module: PEFT lets patterns (ends of names, or regular expressions) override it."""
+    import re
+
+    for pattern, alpha in (config.get("alpha_pattern") or {}).items():
+        if re.match(rf"(.*\.)?({pattern})$", name):
+            return float(alpha)
+    return float(config["lora_alpha"])

@@ -1,0 +1,224 @@
+"""The frozen base model: loaded once per process, with its tokenizer and a digest of what was loaded.
+
+Takes the `model` section of a study, gives a `Base`. Knows no adapter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from temporal_adapters.engines.model.fp8 import quantize_fp8
+from temporal_adapters.engines.model.memory import free_bytes, measure, on_meta, require
+from temporal_adapters.engines.model.quantized import quantize_nf4
+from temporal_adapters.ground.errors import ModelError
+
+if TYPE_CHECKING:
+    from temporal_adapters.study.config.model import Model
+
+DEMO = Path(__file__).resolve().parents[2] / "worlds" / "base"
+_TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "vocab.*", "merges.txt", "*.model", "chat_template*")
+_WEIGHT_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model, resident and frozen.
+
+    Attributes
+    ----------
+    model
+        Hugging Face causal language model in evaluation mode, no parameter trainable.
+    tokenizer
+        Its tokenizer.
+    name
+        What the study file calls it.
+    digest
+        Digest of weights, tokenizer and revision; part of every key that depends on the base.
+    device, dtype
+        Where and in which precision it computes.
+    revision
+        Commit of a hub model.
+    """
+
+    model: Any
+    tokenizer: Any
+    name: str
+    digest: str
+    device: torch.device
+    dtype: torch.dtype
+    revision: str | None = None
+
+
+def load_base(settings: Model) -> Base:
+    """Load the base model of a study.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be found or read, the memory will not suffice, or the device cannot compute it as asked.
+    """
+    device = choose_device(settings.device)
+    dtype = choose_dtype(settings.dtype, device)
+    packed = _check_memory(settings, dtype, device)
+    model = _load_dense(settings, dtype, device)
+    if settings.quantization == "nf4":
+        quantize_nf4(model, packed)
+    elif settings.quantization == "fp8":
+        quantize_fp8(model)
+    freeze(model)
+    tokenizer, digest = load_tokenizer(settings), digest_base(settings)
+    revision = None if Path(base_path(settings)).is_dir() else _commit(settings)
+    return Base(model, tokenizer, settings.base, digest, device, dtype, revision)
+
+
+def _load_dense(settings: Model, dtype: torch.dtype, device: torch.device) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    options: dict[str, Any] = {"dtype": dtype, "revision": settings.revision, "trust_remote_code": False}
+    if device.type == "cuda":
+        options["device_map"] = {"": device}  # straight to the GPU: no second copy in main memory
+    with _quiet():
+        return _from_pretrained(AutoModelForCausalLM, settings, **options)
+
+
+def _check_memory(settings: Model, dtype: torch.dtype, device: torch.device) -> bool:
+    """Refuse what will not fit; return whether NF4 weights stay packed."""
+    config = read_config(settings)
+    if getattr(config, "quantization_config", None):
+        raise ModelError(
+            f"model.base: {settings.base!r} is quantised already: give the dense model and set model.quantization"
+        )
+    size, packed = measure(on_meta(config)), settings.nf4_weights == "packed"
+    if settings.quantization == "nf4" and settings.nf4_weights == "auto":
+        free = free_bytes(device)
+        packed = free is not None and 2 * size.weight_bytes("nf4", False, dtype) > free
+    require(settings, size, packed, dtype, device)
+    return packed and settings.quantization == "nf4"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the bar of a loading that takes a blink."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def freeze(model: nn.Module) -> None:
+    """Put `model` into evaluation mode with no trainable parameter."""
+    model.eval()
+    model.requires_grad_(False)
+
+
+def read_config(settings: Model) -> Any:
+    """Return the configuration of a study's base model."""
+    from transformers import AutoConfig
+
+    return _from_pretrained(AutoConfig, settings, revision=settings.revision, trust_remote_code=False)
+
+
+def load_tokenizer(settings: Model) -> Any:
+    """Load the tokenizer of a study's base model."""
+    from transformers import AutoTokenizer
+
+    return _from_pretrained(AutoTokenizer, settings, revision=settings.revision, trust_remote_code=False)
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Return the device that `wanted` (auto, cpu, cuda) means here."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ModelError("model.device: this machine has no usable CUDA GPU: set model.device to cpu or auto")
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(wanted)
+
+
+def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """Return the precision that `wanted` (auto, float32, bfloat16) means on `device`."""
+    if wanted == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    if wanted == "bfloat16" and device.type == "cpu":
+        raise ModelError(
+            "model.dtype: bfloat16 matrix products crash many CPUs (and are slower there): use float32 or auto"
+        )
+    return torch.float32 if wanted == "float32" else torch.bfloat16
+
+
+def precision(settings: Model) -> str:
+    """Return the precision that a study computes in here: part of every key, since `auto` depends on the machine."""
+    if settings.dtype != "auto":
+        return settings.dtype
+    on_gpu = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
+    return "bfloat16" if on_gpu else "float32"
+
+
+def base_path(settings: Model) -> str:
+    """Return the folder or hub name of the base (``demo`` is the model that ships with the package)."""
+    if settings.base == "demo":
+        return str(DEMO)
+    folder = Path(settings.base).expanduser()
+    return str(folder) if folder.is_dir() else settings.base
+
+
+def _from_pretrained(loader: Any, settings: Model, **options: Any) -> Any:
+    from safetensors import SafetensorError
+
+    where = base_path(settings)
+    try:
+        return loader.from_pretrained(where, **options)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"model.base: {settings.base!r} cannot be loaded ({first}): give a folder with config.json, weights and"
+            " tokenizer, or a Hugging Face name that this machine can reach or has in its cache"
+        ) from None
+
+
+def digest_base(settings: Model) -> str:
+    """Return the digest of the base's files (a folder) or of its name and commit (a hub model)."""
+    where = Path(base_path(settings))
+    if where.is_dir():
+        stamps = tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in _files(where))
+        return _digest_files(stamps)
+    return hashlib.sha256(f"{settings.base}@{_commit(settings)}".encode()).hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted({path for pattern in (*_WEIGHT_FILES, *_TOKENIZER_FILES) for path in folder.glob(pattern)})
+
+
+@functools.cache
+def _digest_files(stamps: tuple[tuple[str, int, int], ...]) -> str:
+    whole = hashlib.sha256()
+    for name, _, _ in stamps:
+        with open(name, "rb") as file:
+            whole.update(Path(name).name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()
+
+
+def _commit(settings: Model) -> str:
+    """Return the commit of a hub model that is used: the cache resolves branches and tags."""
+    from transformers.utils import cached_file
+    from transformers.utils.hub import extract_commit_hash
+
+    try:
+        found = cached_file(settings.base, "config.json", revision=settings.revision)
+        return str(extract_commit_hash(found, None) or settings.revision or "main")
+    except OSError as error:
+        first = str(error).strip().splitlines()[0]
+        raise ModelError(f"model.base: {settings.base!r} cannot be found ({first})") from None

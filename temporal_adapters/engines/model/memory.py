@@ -1,0 +1,123 @@
+"""What a base will need, before it is loaded, and what the machine has.
+
+Takes a model's configuration, gives bytes. Loads no weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from temporal_adapters.engines.model.quantized import nf4_bytes
+from temporal_adapters.ground.errors import ModelError
+
+if TYPE_CHECKING:
+    from temporal_adapters.study.config.model import Model
+
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a base consists of.
+
+    Attributes
+    ----------
+    n_parameters
+        All weights, tied ones once.
+    n_linear
+        Weights of linear layers other than the output head: what is quantised and what LoRA can be put on.
+    n_computed
+        Weights that each token is multiplied with: linear layers and the output head.
+    n_layers, d_model, vocabulary
+        Layers, width, tokens of the vocabulary.
+    """
+
+    n_parameters: int
+    n_linear: int
+    n_computed: int
+    n_layers: int
+    d_model: int
+    vocabulary: int
+
+    def weight_bytes(self, quantization: str, packed: bool, dtype: torch.dtype) -> int:
+        """Return the bytes of the resident weights."""
+        dense = self.n_parameters * dtype.itemsize
+        if quantization == "nf4" and packed:
+            return dense - self.n_linear * dtype.itemsize + nf4_bytes(self.n_linear)
+        if quantization == "fp8":
+            return dense - self.n_linear * dtype.itemsize + 2 * self.n_linear
+        return dense
+
+
+def measure(model: Any) -> Size:
+    """Return the size of `model` (which may lie on the meta device)."""
+    head = model.get_output_embeddings()
+    linear = [m for m in model.modules() if isinstance(m, nn.Linear | Conv1D) and m is not head]
+    n_linear = sum(m.weight.numel() for m in linear)
+    config = model.config.get_text_config()
+    return Size(
+        n_parameters=sum({id(p): p.numel() for p in model.parameters()}.values()),
+        n_linear=n_linear,
+        n_computed=n_linear + (head.weight.numel() if head is not None else 0),
+        n_layers=int(config.num_hidden_layers),
+        d_model=int(config.hidden_size),
+        vocabulary=int(config.vocab_size),
+    )
+
+
+def on_meta(config: Any) -> Any:
+    """Return the model of `config` without weights."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config)
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Return the bytes that this process may still take on `device`; None where that is unknown."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    found = [limit for limit in (_available(), _limit()) if limit is not None]
+    return min(found) if found else None
+
+
+def _available() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
+
+
+def _limit() -> int | None:
+    """Return what a container's limit (cgroup v2) leaves."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def require(settings: Model, size: Size, packed: bool, dtype: torch.dtype, device: torch.device) -> None:
+    """Refuse a base that will not fit.
+
+    Raises
+    ------
+    ModelError
+        With what it needs, what there is, and what to change.
+    """
+    needed, free = size.weight_bytes(settings.quantization, packed, dtype), free_bytes(device)
+    if free is None or needed < free:
+        return
+    name, billions = str(dtype).removeprefix("torch."), size.n_parameters / 1e9
+    raise ModelError(
+        f"model.base: {settings.base!r} needs {needed / _GIB:.1f} GiB ({billions:.1f} billion parameters,"
+        f" {settings.quantization} in {name}) and {device} has {free / _GIB:.1f} GiB free: use"
+        " model.quantization: nf4 with nf4_weights: packed, a smaller base, or a larger machine"
+    )

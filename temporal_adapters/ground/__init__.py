@@ -1,0 +1,1 @@
+"""What every room stands on: errors, table schemas, dates, packaged resources, progress. Knows no stage."""

@@ -1,0 +1,1 @@
+"""How the instrument is proved: mixes of labelled posts, and the same study with something changed."""

@@ -1,0 +1,168 @@
+"""The mixing experiment from labelled posts to its results; what is complete is skipped.
+
+Takes a study and its run folder, gives ``mix/curve/``: the curves, their statistics, figures. Knows no command.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temporal_adapters.engines.model import digest_base
+from temporal_adapters.ground.errors import MixError
+from temporal_adapters.ground.progress import Listener, silent
+from temporal_adapters.proof.mix import draw
+from temporal_adapters.proof.mix.curve import Question, curve, find_question
+from temporal_adapters.proof.mix.grid import Experiment, experiment, models, require_steps
+from temporal_adapters.stages import probe, train
+from temporal_adapters.study.artifacts import Expected, RunFolder, publish, read_manifest
+from temporal_adapters.study.config import Study, scientific
+from temporal_adapters.study.config.mix import recipe
+
+STAGE, VERSION = "mix-curve", 1
+FOLDER, TABLE, SUMMARY = "curve", "curve.parquet", "mix.json"
+
+_FIGURE_SETTINGS = ("figures", "width_cm", "dpi")
+
+Trainer = Callable[..., Sequence[train.Item]]
+"""Trains what is missing, called as ``trainer(study, run, listener=...)``: `train.run`, or an engine's."""
+
+
+def run(study: Study, run: RunFolder, *, trainer: Trainer = train.run, listener: Listener = silent) -> dict[str, Any]:
+    """Run the experiment and return its summary, the content of `mix.json`.
+
+    Parameters
+    ----------
+    study, run
+        The study and its run folder; everything is written below ``mix/`` of it.
+    trainer
+        Who trains.
+    listener
+        Hears of progress in training and asking.
+
+    Raises
+    ------
+    MixError
+        If the labelled posts or the settings do not allow it.
+    TemporalAdaptersError
+        Whatever training and asking raise; finished adapters are kept.
+    """
+    found = experiment(study, run)
+    question = find_question(probe.load_questionnaires(found.study), found.settings)
+    draw.build(found.study, found.run, found.settings)
+    todo = [item for item in train.items(found.study, found.run) if not item.is_done]
+    if todo:
+        from temporal_adapters.stages.train.stage import prepare_tokens
+
+        prepare_tokens(found.study, found.run, todo, listener)
+        require_steps(found, todo)
+        trainer(found.study, found.run, listener=listener)
+    probe.run(found.study, found.run, targets=models(found), listener=listener)
+    wanted = expected(found)
+    if wanted.state != "done":
+        with publish(
+            wanted.folder, stage=STAGE, key=wanted.key, version=VERSION, config=wanted.config, inputs=wanted.inputs
+        ) as work:
+            _write(found, question, work.folder)
+    return read_summary(run)
+
+
+def read_summary(run: RunFolder) -> dict[str, Any]:
+    """Return the summary of a finished experiment.
+
+    Raises
+    ------
+    MixError
+        If there is none.
+    """
+    path = run.root / "mix" / FOLDER / SUMMARY
+    if not path.is_file():
+        raise MixError(f"{path} does not exist: run `ta mix` first")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def expected(found: Experiment) -> Expected:
+    """Return the folder of the results."""
+    answers = read_manifest(found.run.answers)
+    if answers is None:
+        raise MixError(f"{found.run.answers} does not exist: run `ta mix` first")
+    question = find_question(probe.load_questionnaires(found.study), found.settings)
+    config = {
+        "mix": {"item": question.item, "low_option": question.low, "high_option": question.high},
+        "report": {name: value for name, value in scientific(found.study.report).items() if name in _FIGURE_SETTINGS},
+        "recipe": recipe(found.study),
+        "mixes": draw.expected(found.study, found.run, found.settings).key,
+    }
+    inputs = {"answers.parquet": answers.outputs["answers.parquet"]["sha256"], "base": digest_base(found.study.model)}
+    return Expected(found.run.root / FOLDER, STAGE, VERSION, config, inputs)
+
+
+def _write(found: Experiment, question: Question, folder: Path) -> None:
+    import polars as pl
+
+    from temporal_adapters.proof.mix.figures import write_figures
+    from temporal_adapters.proof.mix.summary import summarise
+
+    answers, asked = pl.read_parquet(found.run.answers / "answers.parquet"), recipe(found.study)
+    table = curve(answers, question, asked["series"]["method"], found.mixtures, asked["series"]["wordings"])
+    weeks = read_manifest(found.run.weeks)
+    origin = weeks.facts["origin"] if weeks is not None else ""
+    settings = found.settings
+    summary = {
+        **summarise(table, question),
+        "recipe": asked,
+        "base_digest": digest_base(found.study.model),
+        "label_low": settings.low,
+        "label_high": settings.high,
+        "n_posts": settings.n_posts,
+        "nested": settings.nested,
+        "origin": Path(origin).name,
+    }
+    table.write_parquet(folder / TABLE)
+    (folder / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    write_figures(table, summary, folder, found.study.report)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the experiment will take.
+
+    Attributes
+    ----------
+    n_mixes, n_models
+        Corpora, and models that are asked.
+    training
+        Of the adapters.
+    """
+
+    n_mixes: int
+    n_models: int
+    training: train.Estimate
+
+    def sentences(self) -> list[str]:
+        """Return the plan as lines for people."""
+        lines = [f"mixes:    {self.n_mixes}", *self.training.sentences()]
+        return [*lines, f"answers:  {self.n_models} models to ask (the base, adapters, checkpoints)"]
+
+
+def plan(study: Study, run: RunFolder, gpu: str) -> Plan:
+    """Return what the experiment will take on `gpu`, and change nothing.
+
+    Raises
+    ------
+    MixError
+        If it cannot be run.
+    """
+    found = experiment(study, run)
+    find_question(probe.load_questionnaires(found.study), found.settings)
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = RunFolder(Path(folder))
+        draw.build(found.study, drawn, found.settings)
+        wanted = train.items(found.study, RunFolder(found.run.root, drawn.root))
+        training = train.estimate(found.study, found.run, wanted, gpu)
+    return Plan(len(found.mixtures), found.n_models, training)

@@ -1,0 +1,58 @@
+"""How good the instrument is: the same study with changed settings, measured against what is known.
+
+Takes a study, its run folder and a truth, gives variants and tables of recovery. Knows no command.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from temporal_adapters.ground.progress import Listener, silent
+from temporal_adapters.proof.validate.stage import build, read
+from temporal_adapters.proof.validate.table import lines
+from temporal_adapters.proof.validate.variants import Variant, answer, variant
+from temporal_adapters.proof.validate.world import make, require_world
+
+if TYPE_CHECKING:
+    from temporal_adapters.study.artifacts import RunFolder
+    from temporal_adapters.study.config import Study
+
+__all__ = [
+    "Variant",
+    "answer",
+    "build",
+    "lines",
+    "make",
+    "read",
+    "require_world",
+    "variant",
+    "world_table",
+]
+
+
+def world_table(study: Study, run: RunFolder, listener: Listener = silent) -> dict[str, Any]:
+    """Make a study with a simulated world up to its series, and measure its recovery and its references'.
+
+    Whatever is complete is kept, so that a killed call goes on where it was.
+
+    Parameters
+    ----------
+    study, run
+        The study and its folder; ``study.validation`` says which references.
+    listener
+        Hears of progress.
+
+    Returns
+    -------
+    dict
+        The content of ``validate/recovery/validate.json``: n_weeks, methods (name -> what, tokens, mean, spread,
+        efficiency, options), sweep.
+
+    Raises
+    ------
+    ValidityError
+        If the study has no world.
+    """
+    make(study, run, listener)
+    build(study, run, listener)
+    return read(run) or {}

@@ -1,0 +1,103 @@
+"""The stage `correlate`: `series/` to `lags/`.
+
+Takes a study and its run folder, gives `lags/lags.parquet` (LAGS), `results.csv`, `results.json` and `sentences.txt`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from temporal_adapters.ground.errors import CorrelateError
+from temporal_adapters.stages.correlate import plan
+from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, digest_file, publish, read_manifest
+from temporal_adapters.study.config import Study, scientific
+
+STAGE = "correlate"
+VERSION = 2
+
+
+def expected(study: Study, run: RunFolder) -> list[Expected]:
+    """Return what this stage would publish today; nothing while the series are missing or there is no survey."""
+    series = read_manifest(run.series)
+    if study.survey is None or series is None or "series.parquet" not in series.outputs:
+        return []
+    config = {"correlate": scientific(study.correlate), "survey": {"source": study.survey.source}}
+    inputs = {"series.parquet": str(series.outputs["series.parquet"]["sha256"])}
+    if plan.path_of(run).is_file():
+        inputs["plan.json"] = digest_file(plan.path_of(run))
+    return [Expected(run.lags, STAGE, VERSION, config, inputs)]
+
+
+def run(study: Study, run: RunFolder) -> Manifest:
+    """Correlate the study's series with its survey and publish everything.
+
+    Raises
+    ------
+    CorrelateError
+        If the study has no survey, the series are missing, or they cannot be correlated.
+    """
+    if study.survey is None:
+        raise CorrelateError("the study has no section `survey`: there is nothing to correlate with")
+    if not expected(study, run):
+        raise CorrelateError(f"{run.series / 'series.parquet'} does not exist: run `ta series` first")
+    planned = plan.require_planned(study, run)
+    plan.pin(study, run)
+    due = expected(study, run)[0]
+    if due.state != "done":
+        with publish(run.lags, stage=STAGE, key=due.key, version=VERSION, config=due.config, inputs=due.inputs) as work:
+            work.facts.update(_write(study, run, work.folder, planned))
+    manifest = read_manifest(run.lags)
+    if manifest is None:
+        raise CorrelateError(f"{run.lags} vanished while it was written: run the stage again")
+    return manifest
+
+
+def _write(study: Study, run: RunFolder, folder: Path, planned: Sequence[plan.Deviation]) -> dict[str, Any]:
+    import polars as pl
+
+    from temporal_adapters.ground import tables
+    from temporal_adapters.stages.correlate.analysis import analyse
+    from temporal_adapters.stages.correlate.lags import document, lags_table, results_table
+    from temporal_adapters.stages.correlate.pairs import align
+
+    settings = study.correlate
+    path = run.series / "series.parquet"
+    series = tables.check(pl.read_parquet(path), tables.SERIES, str(path))
+    source = study.survey.source if study.survey else ""
+    reach = (*settings.lags, *settings.shown_lags)
+    pairs = align(
+        series,
+        tables.ADAPTERS,
+        source,
+        lags=reach,
+        exclude=settings.exclude,
+        min_weeks=settings.min_weeks,
+        every_weeks=settings.every_weeks,
+    )
+    analysis = analyse(pairs, settings)
+    written = document(analysis, settings.confidence)
+    frozen = plan.read(run)
+    written["plan"] = {"created": frozen["created"], "key": frozen["key"]} if frozen else None
+    written["deviations"] = [asdict(entry) for entry in planned]
+    lags_table(analysis).write_parquet(folder / "lags.parquet")
+    results_table(analysis).write_csv(folder / "results.csv")
+    (folder / "results.json").write_text(json.dumps(written, indent=1, allow_nan=False), encoding="utf-8")
+    sentences = [entry["sentence"] for entry in written["results"] if entry["dynamics"] is not None]
+    (folder / "sentences.txt").write_text(
+        "\n".join([written["headline"], _planned_line(frozen, planned), *sentences]) + "\n", encoding="utf-8"
+    )
+    verdicts = [result.verdict for result in analysis.tested]
+    return {**analysis.facts, "verdicts": {name: verdicts.count(name) for name in sorted(set(verdicts))}}
+
+
+def _planned_line(frozen: Mapping[str, Any], planned: Sequence[plan.Deviation]) -> str:
+    if not frozen:
+        return "The analysis was not frozen before looking (ta plan)."
+    if not planned:
+        return f"The analysis is the one frozen on {frozen['created']}."
+    listed = "; ".join(f"{entry.what} ({entry.reason})" for entry in planned)
+    return f"The analysis was frozen on {frozen['created']} and deviates from the plan in: {listed}."

@@ -1,0 +1,259 @@
+"""Everything that a report shows, gathered from one run folder.
+
+Takes a study and its run folder, gives `Material`: tables and records. Knows no figure and no page. The only module of
+the report that reads files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path, PurePath
+from typing import Any
+
+import polars as pl
+
+from temporal_adapters.ground.dates import WEEK, week_label
+from temporal_adapters.ground.errors import ReportError
+from temporal_adapters.ground.tables import ADAPTERS, ANSWERS, LAGS, SERIES, check
+from temporal_adapters.stages.series import SPREAD
+from temporal_adapters.study import questionnaire
+from temporal_adapters.study.artifacts import Manifest, RunFolder, digest_json, read_manifest
+from temporal_adapters.study.config import Study
+from temporal_adapters.study.config.mix import recipe
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the page and the figures are made from.
+
+    Attributes
+    ----------
+    study
+        The study file.
+    weeks
+        week (first day), label, n_posts, n_users; one row per week of the axis, gaps with nulls.
+    answers, series, lags
+        The tables of the same name; empty where the study has none.
+    spread
+        Ranges of seeds and wordings around the adapters' series (`temporal_adapters.stages.series.SPREAD`).
+    results
+        What `lags/results.json` holds: headline, facts, results; empty without a survey.
+    validity
+        What `validity/validity.json` holds: figures of trust per option; empty where they were not computed.
+    questions, order
+        Item -> title, and (item, option) in the order of the questionnaires.
+    dropped
+        Reason -> posts dropped when the weeks were built.
+    recovery
+        What `recovery.json` holds, without the seconds; None without a known truth.
+    validation
+        What `ta validate` found: methods, their figures, the ceiling; only `stale` where it is about earlier series;
+        None where it was not run.
+    mixing
+        What `ta mix` found; only `stale` where the study trains or asks otherwise now; None where it was not run.
+    votes
+        Vote experiment -> its main figures: condition, model, n, figure, value and intervals.
+    manifests
+        Stage -> manifest of its folder, in the order of the line.
+    adapters
+        Manifests of the adapters by week and seed, such as ``2023-W14/seed-42``.
+    """
+
+    study: Study
+    weeks: pl.DataFrame
+    answers: pl.DataFrame
+    series: pl.DataFrame
+    lags: pl.DataFrame
+    spread: pl.DataFrame = field(default_factory=SPREAD.empty)
+    results: Mapping[str, Any] = field(default_factory=dict)
+    validity: Mapping[str, Any] = field(default_factory=dict)
+    questions: Mapping[str, str] = field(default_factory=dict)
+    order: Sequence[tuple[str, str]] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    recovery: Mapping[str, Any] | None = None
+    validation: Mapping[str, Any] | None = None
+    mixing: Mapping[str, Any] | None = None
+    votes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    manifests: Mapping[str, Manifest] = field(default_factory=dict)
+    adapters: Mapping[str, Manifest] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the weeks of the axis."""
+        return list(self.weeks["label"])
+
+    @property
+    def base_name(self) -> str:
+        """Name of the base model; of a folder only the last part, so that a report can be passed on."""
+        base = self.study.model.base
+        is_hub_name = base.count("/") <= 1 and not base.startswith(("/", ".", "~"))
+        return base if is_hub_name else PurePath(base).name
+
+    @property
+    def survey(self) -> str | None:
+        """Name of the survey, None where the study has none."""
+        return self.study.survey.source if self.study.survey else None
+
+    def options(self) -> list[tuple[str, str]]:
+        """Return (item, option) of the adapters' series in the questionnaire's order, unknown ones last."""
+        rows = self.series.filter(pl.col("source") == ADAPTERS).select("item", "option").unique(maintain_order=True)
+        places = {name: place for place, name in enumerate(self.order)}
+        return sorted(((row[0], row[1]) for row in rows.iter_rows()), key=lambda name: places.get(name, len(places)))
+
+
+def inputs(study: Study, run: RunFolder) -> dict[str, str]:
+    """Return the digests of everything that `gather` reads; the seconds in `recovery.json` do not count."""
+    found = {}
+    for folder in _folders(run):
+        manifest = read_manifest(folder)
+        if manifest is not None:
+            found[folder.name] = digest_json([manifest.key, manifest.outputs])
+    for name, folder in _vote_reports(study, run).items():
+        manifest = read_manifest(folder)
+        found[f"vote {name}"] = manifest.key if manifest is not None else ""
+    known = _recovery(run)
+    if known is not None:
+        found["recovery.json"] = digest_json(known)
+    validation = read_manifest(_validation_folder(run))
+    if validation is not None:
+        found["validation"] = digest_json([validation.key, validation.outputs])
+    mixing = read_manifest(_mixing_folder(run))
+    if mixing is not None:
+        found["mixing"] = digest_json([mixing.key, mixing.outputs, recipe(study), sorted(_bases(study, run))])
+    return found
+
+
+def _folders(run: RunFolder) -> tuple[Path, ...]:
+    return run.weeks, run.answers, run.series, run.lags, run.root / "validity"
+
+
+def gather(study: Study, run: RunFolder) -> Material:
+    """Read everything a report shows.
+
+    Raises
+    ------
+    ReportError
+        If the series do not exist yet.
+    """
+    series_manifest = read_manifest(run.series)
+    if series_manifest is None:
+        raise ReportError(f"{run.series} does not exist: run `ta run` (or `ta correlate`) before `ta report`")
+    series = _table(run.series / "series.parquet", SERIES)
+    manifests = {folder.name: read_manifest(folder) for folder in _folders(run)}
+    weeks_manifest = manifests["weeks"]
+    facts = weeks_manifest.facts if weeks_manifest else {}
+    items = [item for name in study.probe.questionnaires for item in questionnaire.load(name).items]
+    return Material(
+        study=study,
+        weeks=_axis(facts.get("weeks", []), series),
+        answers=_table(run.answers / "answers.parquet", ANSWERS),
+        series=series,
+        lags=_table(run.lags / "lags.parquet", LAGS),
+        spread=_table(run.series / "spread.parquet", SPREAD).filter(pl.col("scale") == study.series.scale),
+        results=_json(run.lags / "results.json") or {},
+        validity=_json(run.root / "validity" / "validity.json") or {},
+        questions={item.name: item.title or item.name for item in items},
+        order=[(item.name, option.name) for item in items for option in item.options],
+        dropped=facts.get("dropped", {}),
+        recovery=_recovery(run),
+        validation=_validation(run, series_manifest),
+        mixing=_mixing(study, run),
+        votes={name: pl.read_csv(folder / "figures.csv") for name, folder in _vote_reports(study, run).items()},
+        manifests={name: manifest for name, manifest in manifests.items() if manifest is not None},
+        adapters=_adapters(run),
+    )
+
+
+def _vote_reports(study: Study, run: RunFolder) -> dict[str, Path]:
+    found = {name: run.root.parent / name / "report" for name in study.report.vote}
+    for name, folder in found.items():
+        if not (folder / "figures.csv").is_file():
+            raise ReportError(
+                f"report.vote names {name!r}, but {folder} has no figures.csv: run `ta vote report` first"
+            )
+    return found
+
+
+def _table(path: Path, schema: Any) -> pl.DataFrame:
+    return check(pl.read_parquet(path), schema, str(path)) if path.is_file() else schema.empty()
+
+
+def _recovery(run: RunFolder) -> dict[str, Any] | None:
+    found = _json(run.root / "recovery.json")
+    return None if found is None else {name: value for name, value in found.items() if name != "seconds"}
+
+
+def _validation_folder(run: RunFolder) -> Path:
+    return run.validate / "recovery"
+
+
+def _validation(run: RunFolder, series: Manifest) -> dict[str, Any] | None:
+    manifest = read_manifest(_validation_folder(run))
+    if manifest is None:
+        return None
+    if manifest.inputs.get("series") != series.outputs["series.parquet"]["sha256"]:
+        return {"stale": True}
+    return _json(_validation_folder(run) / "validate.json")
+
+
+def _mixing_folder(run: RunFolder) -> Path:
+    return run.root / "mix" / "curve"
+
+
+def _mixing(study: Study, run: RunFolder) -> dict[str, Any] | None:
+    found = _json(_mixing_folder(run) / "mix.json")
+    if found is None:
+        return None
+    # A base that is made from the weeks keeps its name when it is made anew.
+    is_same = found["recipe"] == recipe(study) and _bases(study, run) <= {found["base_digest"]}
+    return found if is_same else {"stale": True}
+
+
+def _bases(study: Study, run: RunFolder) -> set[str]:
+    """Return the digests of the bases that were asked the study's questionnaires."""
+    asked = (run.logprobs(questionnaire.load(name).name, "base") for name in study.probe.questionnaires)
+    manifests = [read_manifest(folder) for folder in asked]
+    return {manifest.inputs["base"] for manifest in manifests if manifest is not None and "base" in manifest.inputs}
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ReportError(f"{path} is not valid JSON ({error}): remove it and run `ta run` again") from None
+    return found
+
+
+def _adapters(run: RunFolder) -> dict[str, Manifest]:
+    found = {}
+    for path in sorted((run.root / "adapters").glob("*/seed-*/manifest.json")):
+        name = path.parent.relative_to(run.root / "adapters").as_posix()
+        manifest = read_manifest(path.parent) if "." not in path.parent.name else None
+        if manifest is not None:
+            found[name] = manifest
+    return found
+
+
+def _axis(weeks: list[dict[str, Any]], series: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per week from the first to the last of the panel and the adapters' series, gaps included."""
+    known = {date.fromisoformat(week["start"]): week for week in weeks}
+    asked = series.filter(pl.col("source") == ADAPTERS)["week"].to_list()
+    days = sorted({*known, *asked})
+    if not days:
+        raise ReportError("the series hold no week of the adapters: run `ta probe` and `ta correlate` again")
+    axis = [days[0] + WEEK * step for step in range((days[-1] - days[0]) // WEEK + 1)]
+    rows = [known.get(day, {}) for day in axis]
+    return pl.DataFrame(
+        {
+            "week": axis,
+            "label": [week_label(day) for day in axis],
+            "n_posts": [row.get("n_posts") for row in rows],
+            "n_users": [row.get("n_users") for row in rows],
+        },
+        schema={"week": pl.Date, "label": pl.String, "n_posts": pl.Int64, "n_users": pl.Int64},
+    )

@@ -1,0 +1,99 @@
+"""One self-contained HTML page.
+
+Takes the material of a report, gives the page as text. Knows no file but its own style sheet and script, which it puts
+inside the page; a content security policy forbids every request and every script but that one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib import resources
+from typing import Any
+
+from temporal_adapters.stages.report import cards, explorer, instrument, mixing, placebos, quality, results, sections
+from temporal_adapters.stages.report.markup import Markup, element, join, json_block
+from temporal_adapters.stages.report.material import Material
+from temporal_adapters.stages.report.option import OptionView
+
+
+def render(material: Material, views: list[OptionView]) -> str:
+    """Return the whole page."""
+    style = _asset("page.css")
+    script = Markup(_asset("page.js") + _asset("explorer.js"))
+    policy = (
+        f"default-src 'none'; style-src {_allow(style)}; script-src {_allow(script)}; img-src data:; base-uri 'none'"
+    )
+    parts = [
+        results.headline(material, views),
+        sections.recovery(material),
+        instrument.instrument(material),
+        mixing.mixing(material),
+        sections.panel(material),
+        cards.options(material, views),
+        explorer.explorer(material, views),
+        quality.trust(material),
+        placebos.placebos(material),
+        quality.mass(material),
+        sections.votes(material),
+        sections.provenance(material),
+    ]
+    title = material.study.report.title or material.study.study
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", f"{title} \u2013 temporal-adapters"),
+        element("style", style),
+    )
+    main = element("main", [part for part in parts if part is not None], id="content")
+    tip = element("div", id="tip", role="status", aria_live="polite", hidden=True)
+    body = element(
+        "body",
+        element("a", "Skip to the results", href="#content", class_="skip"),
+        sections.overview(material),
+        main,
+        tip,
+        json_block("data", _payload(material, views)),
+        element("script", script),
+    )
+    return f"<!doctype html>\n{element('html', join([head, body]), lang='en')}\n"
+
+
+def _asset(name: str) -> Markup:
+    return Markup(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+
+
+def _allow(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def _payload(material: Material, views: list[OptionView]) -> dict[str, Any]:
+    """Return the numbers that the page's script shows: by week, rounded to five significant digits."""
+    return {
+        "weeks": material.labels,
+        "survey": material.survey,
+        "posts": material.weeks["n_posts"].to_list(),
+        "users": material.weeks["n_users"].to_list(),
+        "options": [
+            {
+                "item": view.item,
+                "option": view.option,
+                "a": _short(view.adapters.value),
+                "lo": _short(view.adapters.low),
+                "hi": _short(view.adapters.high),
+                "s": _short(view.survey.value),
+                "slo": _short(view.survey.low),
+                "shi": _short(view.survey.high),
+                "tested": {str(one.lag): one.verdict for one in view.findings},
+            }
+            for view in views
+        ],
+    }
+
+
+def _short(values: list[float | None]) -> list[float | None]:
+    return [None if value is None else float(f"{value:.5g}") for value in values]

@@ -1,0 +1,121 @@
+"""The stage `tokens`: one folder of blocks per week.
+
+Takes ``weeks/``, gives ``tokens/<label>/``. Knows no base model and no adapter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from temporal_adapters.ground.errors import TokensError
+from temporal_adapters.ground.progress import Listener, Tick, silent
+from temporal_adapters.stages.tokens.blocks import Blocks, chunk, pack
+from temporal_adapters.stages.tokens.encode import encode
+from temporal_adapters.stages.tokens.store import write_blocks
+from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, publish
+
+if TYPE_CHECKING:
+    from temporal_adapters.study.config import Study
+
+VERSION = 1
+HELD_OUT = "held_out"
+
+
+def tokens_expected(study: Study, run: RunFolder, corpus: WeekCorpus, tokenizer_digest: str) -> Expected:
+    """Return the folder that holds a week's blocks, with its settings and inputs."""
+    from temporal_adapters.study.config import scientific
+
+    inputs = {"corpus": corpus.sha256, "tokenizer": tokenizer_digest}
+    return Expected(run.tokens(corpus.label), "tokens", VERSION, {"tokens": scientific(study.tokens)}, inputs)
+
+
+def build(
+    study: Study,
+    run: RunFolder,
+    corpora: Sequence[WeekCorpus],
+    tokenizer: Any,
+    tokenizer_digest: str,
+    *,
+    listener: Listener = silent,
+) -> None:
+    """Pack the posts of `corpora`; weeks that are done are left alone.
+
+    Raises
+    ------
+    TokensError
+        If a week's posts do not fill a single block.
+    """
+    for number, corpus in enumerate(corpora):
+        expected = tokens_expected(study, run, corpus, tokenizer_digest)
+        if expected.state != "done":
+            _build_week(study, corpus, tokenizer, expected)
+        listener(Tick("tokens", number + 1, len(corpora), "weeks", corpus.label))
+
+
+def _build_week(study: Study, corpus: WeekCorpus, tokenizer: Any, expected: Expected) -> None:
+    settings = study.tokens
+    documents, users, kept = read_posts(study, corpus, tokenizer)
+    with publish(
+        expected.folder,
+        stage="tokens",
+        key=expected.key,
+        version=VERSION,
+        config=expected.config,
+        inputs=expected.inputs,
+    ) as work:
+        for held_out in (False, True) if settings.held_out else (False,):
+            chosen = [n for n, keep in enumerate(kept) if keep != held_out and len(documents[n]) > 1]
+            blocks = pack_posts(study, [documents[n] for n in chosen], [users[n] for n in chosen], tokenizer)
+            if not len(blocks):
+                part = "held-out " if held_out else ""
+                raise TokensError(
+                    f"week {corpus.label}: its {len(chosen)} {part}posts do not fill one block of"
+                    f" {settings.block_length} tokens: lower tokens.block_length or drop the week (weeks.min_posts)"
+                )
+            write_blocks(work.folder / HELD_OUT if held_out else work.folder, blocks)
+            name = "held_out_" if held_out else ""
+            work.facts[f"{name}posts"] = len(chosen)
+            work.facts[f"{name}tokens"] = sum(len(documents[n]) for n in chosen)
+            work.facts[f"{name}blocks"] = len(blocks)
+        work.facts["too_short"] = sum(len(ids) < 2 for ids in documents)
+
+
+def read_posts(study: Study, corpus: WeekCorpus, tokenizer: Any) -> tuple[list[list[int]], list[str], list[bool]]:
+    """Return the token ids of each post of a week, its user, and whether it may be learned (is not held out)."""
+    import polars as pl
+
+    settings = study.tokens
+    posts = pl.read_parquet(corpus.path, columns=["post_id", "user_id", "text"])
+    documents = encode(tokenizer, posts["text"].to_list(), settings.bos, settings.eos)
+    kept = [not _is_held_out(post, settings.held_out) for post in posts["post_id"]]
+    return documents, posts["user_id"].to_list(), kept
+
+
+def pack_posts(study: Study, documents: list[list[int]], users: list[str], tokenizer: Any) -> Blocks:
+    """Return posts as blocks, as the study says."""
+    settings = study.tokens
+    if settings.attention == "chunk":
+        if settings.user_weight == "users":
+            raise TokensError("tokens.user_weight: `users` needs attention: document (chunks mix users)")
+        return chunk(documents, settings.block_length)
+    weights = _user_weights(users) if settings.user_weight == "users" else None
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    return pack(documents, settings.block_length, weights=weights, pad_id=pad)
+
+
+def _user_weights(users: Sequence[str]) -> list[float]:
+    """Return a factor per post so that every user counts alike and the mean factor is 1."""
+    from collections import Counter
+
+    counts = Counter(users)
+    return [len(users) / len(counts) / counts[user] for user in users]
+
+
+def _is_held_out(post_id: str, share: float) -> bool:
+    """Return whether a post is held out: by a hash of its id, so that no setting or order moves it."""
+    if not share:
+        return False
+    digest = hashlib.md5(f"held-out/{post_id}".encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 < share

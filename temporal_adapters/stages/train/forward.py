@@ -1,0 +1,137 @@
+"""One forward pass of K adapters over their blocks, to one loss per adapter.
+
+Takes blocks, gives losses. Knows no optimizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from temporal_adapters.engines.model import Base, Layout, Stack, inside, lay_out, whole_rows
+from temporal_adapters.engines.model.lean import is_fusable, lean
+from temporal_adapters.stages.tokens import IGNORED, Blocks
+from temporal_adapters.stages.train.loss import Wanted, head_losses, logits_loss
+
+_PLAIN_HEADS = frozenset(
+    {"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "gpt2", "phi3", "olmo2", "smollm3"}
+)
+"""Architectures whose logits are the output head on the last hidden state (soft-capped at most)."""
+
+Part = tuple[Blocks, Any]
+
+
+class Forward:
+    """Forward passes of the adapters of a stack.
+
+    Parameters
+    ----------
+    base, stack
+        The base with its adapters attached.
+    attention
+        ``document`` or ``chunk``.
+    fused
+        Use the fused kernels where they fit (small float32 bases on a CPU).
+    """
+
+    def __init__(self, base: Base, stack: Stack, attention: str, fused: bool = True) -> None:
+        self.base, self.stack, self.attention = base, stack, attention
+        config, head = base.model.config, base.model.get_output_embeddings()
+        self.head = head if type(head) is nn.Linear and config.model_type in _PLAIN_HEADS else None
+        self.softcap = getattr(config, "final_logit_softcapping", None)
+        self.fused = fused and is_fusable(base.model)
+        self.lean = lean(stack) if self.fused and self.head is not None else None
+
+    def losses(self, parts: Sequence[Part]) -> torch.Tensor:
+        """Return the sum of losses of each adapter on its blocks, (K,): one (blocks, row numbers) per adapter."""
+        batch = _Batch(parts, self.attention, self.base.device, self.fused)
+        with inside(batch.layout):
+            hidden = self._hidden(batch).unflatten(0, (self.stack.n_active, -1)).flatten(1, 2)
+        if self.head is not None:
+            return head_losses(hidden, self.head, batch.wanted, self.softcap, self.fused)
+        pairs = zip(hidden, batch.wanted, strict=True)
+        return torch.stack([logits_loss(mine.index_select(0, want.rows), want) for mine, want in pairs])
+
+    def _hidden(self, batch: _Batch) -> torch.Tensor:
+        """Return last hidden states, or logits where the head is special, (rows, tokens, ...)."""
+        layout = batch.layout
+        if self.lean is not None and layout.documents is not None:
+            return self.lean.hidden(batch.ids, layout.positions, layout.documents)
+        options = {"input_ids": batch.ids, "position_ids": layout.positions, "use_cache": False}
+        found: torch.Tensor
+        if self.head is not None:
+            found = self.base.model.base_model(**options).last_hidden_state
+        else:
+            found = self.base.model(**options).logits
+        return found
+
+    def count(self, blocks: Blocks, rows: Any) -> Count:
+        """Return what is to be predicted in these blocks."""
+        wanted = _predicted(blocks.labels[rows], documents_of(blocks, rows, self.attention))
+        tokens = int(wanted.sum())
+        weight = float(tokens) if blocks.weights is None else float(blocks.weights[rows][:, 1:][wanted].sum())
+        # Blocks without any label have a loss of 0, not 0 / 0.
+        return Count(tokens, weight or 1.0)
+
+    def mean_loss(self, blocks: Blocks, number: int, micro: int) -> float:
+        """Return the mean loss of adapter `number` on all of `blocks`."""
+        every = np.arange(len(blocks))
+        with torch.no_grad(), self.stack.only(number):
+            parts = [[(blocks, every[at : at + micro])] for at in range(0, len(blocks), micro)]
+            total = sum(float(self.losses(part)[0]) for part in parts)
+        return total / self.count(blocks, every).weight
+
+
+@dataclass(frozen=True)
+class Count:
+    """Tokens to be predicted, and their total weight in the loss."""
+
+    tokens: int
+    weight: float
+
+
+def documents_of(blocks: Blocks, rows: Any, attention: str) -> np.ndarray[Any, Any]:
+    """Return document numbers of these blocks; under ``chunk`` a whole block is one document."""
+    documents = blocks.documents[rows]
+    return documents if attention == "document" else np.zeros_like(documents)
+
+
+def _predicted(labels: np.ndarray[Any, Any], documents: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return where token t+1 is predicted from token t: it carries a label and belongs to the same document."""
+    wanted: np.ndarray[Any, Any] = (labels[:, 1:] != IGNORED) & (documents[:, 1:] == documents[:, :-1])
+    return wanted
+
+
+class _Batch:
+    """The blocks of all adapters, adapter-major, on the device."""
+
+    def __init__(self, parts: Sequence[Part], attention: str, device: torch.device, fused: bool) -> None:
+        documents = [documents_of(blocks, rows, attention) for blocks, rows in parts]
+        ids = np.concatenate([blocks.input_ids[rows] for blocks, rows in parts])
+        self.layout: Layout = (
+            lay_out(np.concatenate(documents), device, fused)
+            if attention == "document"
+            else whole_rows(len(ids), ids.shape[1], device, fused)
+        )
+        self.ids = torch.from_numpy(ids.astype(np.int64)).to(device)
+        self.wanted = [
+            _wanted(blocks, rows, numbers, device) for (blocks, rows), numbers in zip(parts, documents, strict=True)
+        ]
+
+
+def _wanted(blocks: Blocks, rows: Any, numbers: np.ndarray[Any, Any], device: torch.device) -> Wanted:
+    labels = blocks.labels[rows]
+    wanted = np.zeros(labels.shape, bool)
+    wanted[:, :-1] = _predicted(labels, numbers)
+    places = np.flatnonzero(wanted)
+    factors = None if blocks.weights is None else blocks.weights[rows].ravel()[places + 1]
+    return Wanted(
+        torch.from_numpy(places).to(device),
+        torch.from_numpy(labels.ravel()[places + 1].astype(np.int64)).to(device),
+        None if factors is None else torch.from_numpy(factors).to(device),
+    )

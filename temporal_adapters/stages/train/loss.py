@@ -1,0 +1,143 @@
+"""The loss of predicting tokens, computed without ever holding all logits, and with the gradient on the way.
+
+Takes hidden states and labels, gives a sum of losses. Knows no adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from temporal_adapters.engines.model import native
+
+_ELEMENTS = {"cpu": 1 << 17, "cuda": 1 << 28}
+"""Logits held at a time: half a MiB in float32 stays in a core's cache; a GPU wants large pieces (1 GiB)."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one adapter has to predict.
+
+    Attributes
+    ----------
+    rows
+        Tokens before those to be predicted, int64 (n,).
+    labels
+        Tokens to be predicted, int64 (n,).
+    factors
+        Weight of each loss, float32 (n,), or None.
+    """
+
+    rows: torch.Tensor
+    labels: torch.Tensor
+    factors: torch.Tensor | None
+
+
+class _HeadLosses(torch.autograd.Function):
+    """Sums of weighted cross-entropies behind a frozen output head, one per adapter; the weight gets no gradient.
+
+    The gradient of the hidden states is computed together with the losses, piece by piece, so that logits exist once.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: torch.Tensor, head: nn.Linear, wanted: Sequence[Wanted], softcap: float | None, fused: bool
+    ) -> torch.Tensor:
+        grad = torch.zeros_like(hidden) if ctx.needs_input_grad[0] else None
+        found = [
+            _pieces(hidden[number], head, mine, softcap, None if grad is None else grad[number], fused)
+            for number, mine in enumerate(wanted)
+        ]
+        ctx.grad = grad
+        return torch.stack(found)
+
+    @staticmethod
+    def backward(ctx: Any, outer: torch.Tensor) -> Any:
+        return ctx.grad.mul_(outer.to(ctx.grad.dtype)[:, None, None]), None, None, None, None
+
+
+def _pieces(
+    hidden: torch.Tensor,
+    head: nn.Linear,
+    wanted: Wanted,
+    softcap: float | None,
+    grad: torch.Tensor | None,
+    fused: bool,
+) -> torch.Tensor:
+    """Return the sum of losses of one adapter; write the gradient of `hidden` (tokens, d_model) into `grad`."""
+    weight = head.weight
+    size = max(64, _ELEMENTS[weight.device.type] // weight.shape[0])
+    total = hidden.new_zeros((), dtype=torch.float64 if fused else torch.float32)
+    room = hidden.new_empty(min(size, len(wanted.rows)), weight.shape[0])
+    for start in range(0, len(wanted.rows), size):
+        rows, labels = wanted.rows[start : start + size], wanted.labels[start : start + size]
+        factors = None if wanted.factors is None else wanted.factors[start : start + size]
+        logits = torch.mm(hidden.index_select(0, rows), weight.T, out=room[: len(rows)])
+        logits = (logits if head.bias is None else logits.add_(head.bias)).float()
+        if fused:
+            total += native.cross_entropy(logits, labels, factors, grad is not None)
+        else:
+            total += _cross_entropy(logits, labels, factors, softcap, grad is not None)
+        if grad is not None:
+            grad.index_copy_(0, rows, logits.to(weight.dtype) @ weight)
+    return total.float()
+
+
+def _cross_entropy(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    factors: torch.Tensor | None,
+    softcap: float | None,
+    wanted: bool,
+) -> torch.Tensor:
+    """Return the weighted sum of losses; `logits` become their gradients if `wanted`."""
+    if softcap is not None:
+        logits.div_(softcap).tanh_().mul_(softcap)
+    label = labels.unsqueeze(1)
+    highest = logits.amax(-1, keepdim=True)
+    chosen = logits.gather(1, label)
+    slope = 1 - (logits / softcap) ** 2 if softcap is not None and wanted else None
+    odds = logits.sub_(highest).exp_()
+    sums = odds.sum(-1, keepdim=True)
+    loss = (sums.log() + highest - chosen).squeeze(1)
+    if wanted:
+        error = odds.mul_(sums.reciprocal_())
+        error.scatter_add_(1, label, torch.full_like(label, -1, dtype=error.dtype))
+        if slope is not None:
+            error.mul_(slope)
+        if factors is not None:
+            error.mul_(factors.unsqueeze(1))
+    return (loss if factors is None else loss * factors).sum()
+
+
+def head_losses(
+    hidden: torch.Tensor, head: nn.Linear, wanted: Sequence[Wanted], softcap: float | None, fused: bool = False
+) -> torch.Tensor:
+    """Return the sum of losses of each adapter, float32 (K,).
+
+    Parameters
+    ----------
+    hidden
+        Last hidden states, (K, tokens, d_model).
+    head
+        The frozen output head.
+    wanted
+        One per adapter.
+    softcap
+        Bound of the logits, where the architecture has one.
+    fused
+        Use the fused kernel (float32 on a CPU, no softcap).
+    """
+    found: torch.Tensor = _HeadLosses.apply(hidden, head, wanted, softcap, fused and softcap is None)
+    return found
+
+
+def logits_loss(logits: torch.Tensor, wanted: Wanted) -> torch.Tensor:
+    """Return the sum of losses from logits (n, vocabulary), for models whose head is not a plain frozen layer."""
+    loss = F.cross_entropy(logits.float(), wanted.labels, reduction="none")
+    return (loss if wanted.factors is None else loss * wanted.factors).sum()

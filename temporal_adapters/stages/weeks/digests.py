@@ -1,0 +1,60 @@
+"""Digests of the raw files, each computed once.
+
+Takes paths and a run folder, gives path -> SHA-256. Knows nothing of what is in the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from temporal_adapters.study.artifacts import RunFolder, digest_file
+
+DIGESTS = "digests.json"
+
+_SETTLED_NS = 2_000_000_000
+"""A file changed this recently may change again within the clock's resolution: its digest is not remembered."""
+
+
+def raw_digests(paths: Sequence[Path], run: RunFolder, *, remember: bool) -> dict[Path, str]:
+    """Return the digest of each file; unchanged files (place, size, time, inode) are not read again.
+
+    Parameters
+    ----------
+    paths
+        The raw files.
+    run
+        The run folder, which remembers digests in ``panel/digests.json``.
+    remember
+        Write that file.
+    """
+    store = run.root / "panel" / DIGESTS
+    known = _read(store)
+    found: dict[Path, str] = {}
+    fresh: dict[str, list[object]] = {}
+    for path in paths:
+        status = path.stat()
+        sign: list[object] = [status.st_size, status.st_mtime_ns, status.st_ino]
+        entry = known.get(str(path.resolve()), [])
+        found[path] = str(entry[-1]) if entry[:-1] == sign else digest_file(path)
+        if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
+            fresh[str(path.resolve())] = [*sign, found[path]]
+    if remember and fresh != known:
+        with contextlib.suppress(OSError):  # nothing but time is lost without it
+            store.parent.mkdir(parents=True, exist_ok=True)
+            partial = store.with_name(f"{store.name}.partial-{os.getpid()}")
+            partial.write_text(json.dumps(fresh, indent=1), encoding="utf-8")
+            os.replace(partial, store)
+    return found
+
+
+def _read(store: Path) -> dict[str, list[object]]:
+    try:
+        known = json.loads(store.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -1,0 +1,97 @@
+"""The secret key that turns ids into pseudonyms, and the turning.
+
+Takes a path, gives the key as text and its fingerprint; takes posts and a key, gives posts without raw ids. Knows no
+week.
+
+The key lies outside every run folder: who gets a run folder cannot turn pseudonyms back by hashing known ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from temporal_adapters.ground import resources
+from temporal_adapters.ground.errors import WeeksError
+
+_KEY_CHARACTERS = 64
+
+
+def default_path() -> Path:
+    """Return the key file of this account, ``~/.config/temporal-adapters/pseudonym.key`` (or in XDG_CONFIG_HOME)."""
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "temporal-adapters" / "pseudonym.key"
+
+
+def read_key(path: Path, run_folder: Path) -> str:
+    """Return the key, 64 hexadecimal characters; make it on first use.
+
+    Raises
+    ------
+    WeeksError
+        If others than the owner may read the file, it lies in the run folder, or it holds something else.
+    """
+    if path.resolve().is_relative_to(run_folder.resolve()):
+        raise WeeksError(f"panel.pseudonym_key: {path} lies in the run folder it protects: put it elsewhere")
+    try:
+        if not path.exists():
+            _make(path)
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeeksError(
+            f"the key for pseudonyms {path} cannot be used ({error}): set panel.pseudonym_key to another file"
+        ) from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise WeeksError(f"the key for pseudonyms {path} can be read by others: run `chmod 600 {path}`")
+    if len(text) != _KEY_CHARACTERS or set(text) - set("0123456789abcdef"):
+        raise WeeksError(f"{path} is no key for pseudonyms: it must hold {_KEY_CHARACTERS} hexadecimal characters")
+    return text
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # O_EXCL: of two runs that start at once one makes the key and the other reads it.
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(_KEY_CHARACTERS // 2) + "\n")
+
+
+def fingerprint(key: str) -> str:
+    """Return a digest that tells two keys apart without giving either away; empty for no key."""
+    return hashlib.sha256(f"fingerprint {key}".encode()).hexdigest() if key else ""
+
+
+def pseudonymised(posts: pa.Table, key: str, connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Return posts with `post_id` and `user_id` as ``queries/weeks_pseudonyms.sql`` turns them; unchanged without key.
+
+    A user is hashed once per call: users repeat, posts do not.
+    """
+    if not key or not posts.num_rows:
+        return posts
+    users = posts["user_id"].combine_chunks().dictionary_encode()
+    named = {
+        "post_id": _pseudonyms(posts["post_id"], key, connection),
+        "user_id": _pseudonyms(users.dictionary, key, connection).take(users.indices),
+    }
+    for name, column in named.items():
+        posts = posts.set_column(posts.schema.get_field_index(name), name, column)
+    return posts
+
+
+def _pseudonyms(ids: pa.Array | pa.ChunkedArray, key: str, connection: duckdb.DuckDBPyConnection) -> pa.ChunkedArray:
+    connection.register("ids", pa.table({"id": ids}))
+    try:
+        query = resources.text("queries", "weeks_pseudonyms")
+        return connection.sql(query, params={"key": key}).to_arrow_table()["pseudonym"]
+    finally:
+        connection.unregister("ids")

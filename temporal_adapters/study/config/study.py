@@ -1,0 +1,145 @@
+"""One study file: everything that one study computes.
+
+Takes a YAML file (or the name of a shipped study) and overrides, gives a frozen `Study`. Knows no stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from temporal_adapters.ground import resources
+from temporal_adapters.ground.errors import ConfigError, UsageError
+from temporal_adapters.study.config.base import FolderName, Section
+from temporal_adapters.study.config.correlate import Correlate
+from temporal_adapters.study.config.document import read_yaml, validate
+from temporal_adapters.study.config.mix import Mix
+from temporal_adapters.study.config.model import Model
+from temporal_adapters.study.config.panel import Panel
+from temporal_adapters.study.config.placebo import Placebo
+from temporal_adapters.study.config.pretrain import Pretrain
+from temporal_adapters.study.config.probe import Probe
+from temporal_adapters.study.config.report import Report
+from temporal_adapters.study.config.series import Series
+from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.study.config.survey import Survey
+from temporal_adapters.study.config.tokens import Tokens
+from temporal_adapters.study.config.train import Train
+from temporal_adapters.study.config.validate import Validation
+from temporal_adapters.study.config.weeks import Weeks
+
+
+class Study(Section):
+    """A study: one section per stage of the line."""
+
+    study: FolderName
+    """Name of the study and of its run folder: letters, digits, `.`, `_`, `-`."""
+
+    description: str = ""
+    """What the study is about, in a sentence."""
+
+    panel: Panel
+    """Raw posts."""
+
+    weeks: Weeks = Weeks()
+    """Weekly corpora."""
+
+    pretrain: Pretrain | None = None
+    """A base model made from the panel's first weeks; use it with ``model.base: "{run}/base"``."""
+
+    model: Model = Model()
+    """Base model."""
+
+    tokens: Tokens = Tokens()
+    """Token blocks."""
+
+    train: Train = Train()
+    """Adapters."""
+
+    probe: Probe = Probe()
+    """Questions."""
+
+    series: Series = Series()
+    """Pooling."""
+
+    survey: Survey | None = None
+    """Survey tracker; without it the line ends at the series."""
+
+    correlate: Correlate = Correlate()
+    """Lags and tests."""
+
+    placebo: Placebo = Placebo()
+    """Series that should not be related to the survey."""
+
+    report: Report = Report()
+    """The report."""
+
+    simulate: Simulate | None = None
+    """A simulated world; only for studies that make their own panel."""
+
+    validation: Validation = Validation()
+    """Recovery of that world's truth, beside other instruments (`ta validate`)."""
+
+    mix: Mix | None = None
+    """The mixing experiment; `ta mix` has its own settings without it."""
+
+
+def load_study(reference: str | Path, runs: Path = Path("runs"), overrides: Sequence[str] = ()) -> Study:
+    """Read one study.
+
+    Parameters
+    ----------
+    reference
+        Path of a study file, or the name of a shipped study such as ``demo``.
+    runs
+        Folder of all runs; ``{run}`` in the file's paths stands for ``runs/<study>``.
+    overrides
+        ``section.key=value`` settings that replace the file's, values in YAML.
+
+    Raises
+    ------
+    ConfigError
+        With file:line, the bad value, what is allowed and the nearest known key.
+    """
+    path = _find(str(reference))
+    document = read_yaml(path)
+    if not isinstance(document, CommentedMap):
+        raise ConfigError(f"{path}: must hold `key: value` lines, found {type(document).__name__}")
+    for override in overrides:
+        _override(document, override)
+    shipped = path.parent == resources.folder("studies")
+    context = {"folder": Path() if shipped else path.parent, "run": runs / str(document.get("study", "study"))}
+    return validate(Study, document, path, context)
+
+
+def _find(reference: str) -> Path:
+    path = Path(reference)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        if path.is_file():
+            return path
+        raise ConfigError(f"{path}: there is no such study file (shipped: {', '.join(resources.names('studies'))})")
+    return resources.path("studies", reference)
+
+
+def _override(document: CommentedMap, override: str) -> None:
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise UsageError(f"--set {override!r}: write it as section.key=value, for example train.seeds=[42]")
+    try:
+        value: Any = YAML(typ="safe").load(text)
+    except YAMLError:
+        raise UsageError(f"--set {override!r}: the value is not valid YAML") from None
+    node = document
+    *sections, last = key.split(".")
+    for section in sections:
+        if node.get(section) is None:
+            node[section] = CommentedMap()
+        node = node[section]
+        if not isinstance(node, CommentedMap):
+            raise UsageError(f"--set {override!r}: {section!r} is a value, not a section")
+    node[last] = value
