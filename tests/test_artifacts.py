@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 
 from temporal_adapters.ground.errors import ArtifactError
-from temporal_adapters.study.artifacts import publish, read_manifest, stage_key, state, verify
+from temporal_adapters.study.artifacts import Expected, make, publish, read_manifest, stage_key, state, verify
 
 DETAILS = {"stage": "train", "version": 1, "config": {"r": 8}, "inputs": {}}
 
 
-def make(folder: Path, key: str, text: str) -> None:
+def publish_text(folder: Path, key: str, text: str) -> None:
     with publish(folder, key=key, **DETAILS) as work:
         (work.folder / "a.txt").write_text(text)
         work.facts["n"] = 1
 
 
 def test_a_finished_folder_has_a_manifest_with_digests(tmp_path: Path) -> None:
-    make(tmp_path / "x", "k1", "hello")
+    publish_text(tmp_path / "x", "k1", "hello")
     manifest = read_manifest(tmp_path / "x")
     assert manifest is not None
     assert manifest.outputs["a.txt"]["bytes"] == 5
@@ -42,16 +42,16 @@ def test_a_failure_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
 
 
 def test_another_key_keeps_the_old_folder_aside(tmp_path: Path) -> None:
-    make(tmp_path / "x", "key-one", "old")
+    publish_text(tmp_path / "x", "key-one", "old")
     assert state(tmp_path / "x", "key-two") == "stale"
-    make(tmp_path / "x", "key-two", "new")
+    publish_text(tmp_path / "x", "key-two", "new")
     assert (tmp_path / "x" / "a.txt").read_text() == "new"
     assert (tmp_path / "x.stale-key-one" / "a.txt").read_text() == "old"
 
 
 def test_the_second_of_two_equal_results_withdraws(tmp_path: Path) -> None:
-    make(tmp_path / "x", "k", "first")
-    make(tmp_path / "x", "k", "second")
+    publish_text(tmp_path / "x", "k", "first")
+    publish_text(tmp_path / "x", "k", "second")
     assert (tmp_path / "x" / "a.txt").read_text() == "first"
 
 
@@ -82,7 +82,7 @@ def test_a_partial_folder_of_another_key_is_not_resumed(tmp_path: Path) -> None:
 def test_the_partial_folder_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     partial = tmp_path / f"x.partial-{socket.gethostname()}-{os.getppid()}"
     partial.mkdir()
-    make(tmp_path / "x", "k", "mine")
+    publish_text(tmp_path / "x", "k", "mine")
     assert partial.is_dir()
 
 
@@ -110,7 +110,7 @@ def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_changed_output_is_found(tmp_path: Path) -> None:
-    make(tmp_path / "x", "k", "hello")
+    publish_text(tmp_path / "x", "k", "hello")
     assert verify(tmp_path / "x") == []
     (tmp_path / "x" / "a.txt").write_text("hellO")
     assert len(verify(tmp_path / "x")) == 1
@@ -120,3 +120,24 @@ def test_the_key_depends_on_settings_and_inputs_but_not_on_their_order() -> None
     key = stage_key("train", 1, {"a": 1, "b": 2}, {"x": "1"})
     assert key == stage_key("train", 1, {"b": 2, "a": 1}, {"x": "1"})
     assert len({key, stage_key("train", 2, {"a": 1, "b": 2}, {"x": "1"}), stage_key("train", 1, {"a": 1}, {})}) == 3
+
+
+def test_make_writes_once_and_leaves_finished_work_alone(tmp_path):
+    expected, calls = Expected(tmp_path / "x", "series", 1, {"a": 1}, {"in": "0" * 64}), []
+
+    def write(folder):
+        calls.append(folder)
+        (folder / "table.csv").write_text("a\n", encoding="utf-8")
+        return {"n_rows": 1}
+
+    first = make(expected, write, config={"a": 1, "workers": 2}, device="cpu")
+    assert make(expected, write) == first and len(calls) == 1
+    assert first.facts == {"n_rows": 1} and first.config == {"a": 1, "workers": 2} and first.key == expected.key
+    assert list(first.outputs) == ["table.csv"]
+
+
+def test_make_publishes_nothing_when_the_writer_fails(tmp_path):
+    expected = Expected(tmp_path / "x", "series", 1, {}, {})
+    with pytest.raises(ZeroDivisionError):
+        make(expected, lambda folder: 1 / 0)
+    assert not list(tmp_path.iterdir())

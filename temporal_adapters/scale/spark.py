@@ -36,7 +36,7 @@ from temporal_adapters.stages.weeks.reduce import ordered_corpus, reduce_paramet
 from temporal_adapters.stages.weeks.split import RULES, SplitSettings, clean_parameters
 from temporal_adapters.stages.weeks.staged import STAGED, Counts
 from temporal_adapters.stages.weeks.windows import LATEST_US, SLOT_US, slots
-from temporal_adapters.study.artifacts import Manifest, RunFolder, publish, read_manifest
+from temporal_adapters.study.artifacts import Manifest, RunFolder, make
 from temporal_adapters.study.config import Study
 
 _FILE_ROWS = 1 << 40
@@ -71,29 +71,17 @@ def build_weeks(study: Study, run: RunFolder, *, master: str = "local[*]", liste
         If a raw file cannot be read.
     """
     work = expected(study, run)[0]
-    manifest = read_manifest(run.weeks)
-    if manifest is not None and manifest.key == work.key:
-        return manifest
-    settings = split_settings(study, run)
+
+    def write(folder: Path) -> Mapping[str, Any]:
+        settings = split_settings(study, run)
+        listener(Tick("weeks", 0, 1, "stages", "spark"))
+        with _session(master, settings) as session:
+            facts = _Weeks(session, settings).write(folder)
+        listener(Tick("weeks", 1, 1, "stages", "spark"))
+        return facts
+
     config = {"panel": study.panel.model_dump(mode="json"), "weeks": study.weeks.model_dump(mode="json")}
-    listener(Tick("weeks", 0, 1, "stages", "spark"))
-    with (
-        _session(master, settings) as session,
-        publish(
-            run.weeks,
-            stage="weeks",
-            key=work.key,
-            version=work.version,
-            config={**config, "engine": "spark"},
-            inputs=work.inputs,
-        ) as job,
-    ):
-        job.facts.update(_Weeks(session, settings).write(job.folder))
-    listener(Tick("weeks", 1, 1, "stages", "spark"))
-    finished = read_manifest(run.weeks)
-    if finished is None:
-        raise ScaleError(f"{run.weeks} vanished while it was written: run `ta build-weeks` again")
-    return finished
+    return make(work, write, config={**config, "engine": "spark"})
 
 
 @contextlib.contextmanager

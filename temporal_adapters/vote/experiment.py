@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.progress import Listener, Tick, silent
-from temporal_adapters.study.artifacts import Expected, digest_file, publish, read_manifest, stage_key
+from temporal_adapters.study.artifacts import Expected, digest_file, make
 from temporal_adapters.study.config.experiment import Baseline, Experiment, LanguageModel
 from temporal_adapters.study.config.vote import SurveyMapping
 from temporal_adapters.vote import baselines
@@ -130,30 +130,22 @@ class Run:
     def _publish_language(self, cell: Cell, prediction: Prediction, model: LanguageModel, device: str) -> None:
         from temporal_adapters.engines.model import write_adapter
 
-        with self._open(cell, device) as work:
-            self._write(work.folder, cell, prediction.reading.probabilities, prediction.task)
-            work.facts.update({**_counts(prediction.task), **prediction.facts})
+        def write(folder: Path) -> dict[str, Any]:
+            self._write(folder, cell, prediction.reading.probabilities, prediction.task)
             if model.keep_adapters and prediction.adapter is not None:
-                write_adapter(work.folder / "adapter", prediction.adapter, base=model.base.base)
+                write_adapter(folder / "adapter", prediction.adapter, base=model.base.base)
+            return {**_counts(prediction.task), **prediction.facts}
+
+        make(self.expected(cell), write, device=device)
         self._tell(cell)
 
     def _publish(self, cell: Cell, probabilities: Any, task: Task) -> None:
-        with self._open(cell, "cpu") as work:
-            self._write(work.folder, cell, probabilities, task)
-            work.facts.update(_counts(task))
-        self._tell(cell)
+        def write(folder: Path) -> dict[str, Any]:
+            self._write(folder, cell, probabilities, task)
+            return _counts(task)
 
-    def _open(self, cell: Cell, device: str) -> Any:
-        want = self.expected(cell)
-        return publish(
-            cell.folder,
-            stage=STAGE,
-            key=want.key,
-            version=VERSION,
-            config=want.config,
-            inputs=want.inputs,
-            device=device,
-        )
+        make(self.expected(cell), write)
+        self._tell(cell)
 
     def _write(self, folder: Path, cell: Cell, probabilities: Any, task: Task) -> None:
         votes_table(cell, probabilities, task).write_parquet(folder / "votes.parquet")
@@ -205,9 +197,8 @@ def write_respondents(respondents: Respondents, root: Path, digest: str) -> None
 
     mapping = respondents.mapping
     config = {"mapping": mapping.model_dump(mode="json")}
-    key = stage_key("respondents", VERSION, config, {"survey": digest})
-    manifest = read_manifest(root / "respondents")
-    if manifest is not None and manifest.key == key:
+    wanted = Expected(root / "respondents", "respondents", VERSION, config, {"survey": digest})
+    if wanted.state == "done":
         return
     frame = respondents.frame.select("respondent_id", "vote", "weight")
     if mapping.own_party is not None:
@@ -216,10 +207,7 @@ def write_respondents(respondents: Respondents, root: Path, digest: str) -> None
         frame = frame.with_columns(pl.Series("own_party", parties, dtype=pl.String))
     for name in mapping.subgroups:
         frame = frame.with_columns(pl.Series(f"group_{name}", list(_groups(respondents, name)), dtype=pl.String))
-    with publish(
-        root / "respondents", stage="respondents", key=key, version=VERSION, config=config, inputs={"survey": digest}
-    ) as work:
-        frame.write_parquet(work.folder / "respondents.parquet")
+    make(wanted, lambda folder: frame.write_parquet(folder / "respondents.parquet"))
 
 
 def _groups(respondents: Respondents, name: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from temporal_adapters.ground.errors import VoteError
 from temporal_adapters.ground.progress import Listener, Tick, silent
-from temporal_adapters.study.artifacts import Manifest, digest_file, publish, read_manifest, stage_key
+from temporal_adapters.study.artifacts import Expected, Manifest, digest_file, make
 from temporal_adapters.study.config.base import scientific
 from temporal_adapters.study.config.experiment import Baseline, Condition, LanguageModel
 from temporal_adapters.study.config.vote import SurveyMapping
@@ -187,19 +187,12 @@ def write(
 
         inputs["base"] = str(digest_base(model.base))
         config["precision"] = precision(model.base)
-    key = stage_key("impute", VERSION, config, inputs)
-    present = read_manifest(folder)
-    if present is None or present.key != key:
-        with publish(folder, stage="impute", key=key, version=VERSION, config=config, inputs=inputs) as work:
-            found = impute(
-                load(survey, mapping), model, m, seed, weighted=mapping.weight is not None, listener=listener
-            )
-            found.frame.write_parquet(work.folder / "completed.parquet")
-            found.frame.write_csv(work.folder / "completed.csv")
-            found.shares.write_csv(work.folder / "shares.csv")
-            work.facts["n_imputed"] = int(found.frame["vote"].null_count())
-            work.facts["shares"] = found.shares.to_dicts()
-        present = read_manifest(folder)
-    if present is None:
-        raise VoteError(f"{folder} was not written")
-    return present
+
+    def complete(target: Path) -> dict[str, Any]:
+        found = impute(load(survey, mapping), model, m, seed, weighted=mapping.weight is not None, listener=listener)
+        found.frame.write_parquet(target / "completed.parquet")
+        found.frame.write_csv(target / "completed.csv")
+        found.shares.write_csv(target / "shares.csv")
+        return {"n_imputed": int(found.frame["vote"].null_count()), "shares": found.shares.to_dicts()}
+
+    return make(Expected(folder, "impute", VERSION, config, inputs), complete)

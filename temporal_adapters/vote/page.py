@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from temporal_adapters.ground.errors import VoteError
-from temporal_adapters.study.artifacts import publish, read_manifest, stage_key
+from temporal_adapters.study.artifacts import Expected, make, read_manifest
 from temporal_adapters.study.config.experiment import Experiment
 from temporal_adapters.study.config.vote import SurveyMapping
 from temporal_adapters.vote import figures, grid, summary
@@ -100,16 +100,18 @@ def write(
         "draws": draws,
     }
     inputs = _inputs(root)
-    key = stage_key("vote-report", VERSION, config, inputs)
     target = root / ("report-weighted" if weighted else "report")
-    with publish(target, stage="vote-report", key=key, version=VERSION, config=config, inputs=inputs) as work:
+
+    def write(folder: Path) -> None:
         for name, table in tables.items():
-            table.write_csv(work.folder / f"{name}.csv")
+            table.write_csv(folder / f"{name}.csv")
         for name, image in drawn.items():
-            (work.folder / f"{name}.svg").write_text(image, encoding="utf-8")
+            (folder / f"{name}.svg").write_text(image, encoding="utf-8")
         _, hidden = grid.cells(experiment, mapping, root)
         text = _page(experiment, mapping, tables, drawn, hidden, weighted)
-        (work.folder / "index.html").write_text(text, encoding="utf-8")
+        (folder / "index.html").write_text(text, encoding="utf-8")
+
+    make(Expected(target, "vote-report", VERSION, config, inputs), write)
     return target
 
 

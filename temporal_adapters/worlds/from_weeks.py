@@ -8,9 +8,11 @@ alone carry, but its answers are no substitute for those of a large pre-trained 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from temporal_adapters.ground.errors import SimulateError
 from temporal_adapters.ground.progress import Listener, silent
-from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, publish, read_corpora
+from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, make, read_corpora
 from temporal_adapters.study.config import Study, scientific
 
 STAGE, VERSION = "pretrain", 1
@@ -62,12 +64,13 @@ def build(study: Study, run: RunFolder, *, listener: Listener = silent) -> bool:
         lr=settings.learning_rate,
         seed=settings.seed,
     )
-    with publish(
-        run.base, stage=STAGE, key=wanted.key, version=VERSION, config=wanted.config, inputs=wanted.inputs
-    ) as work:
+
+    def write(folder: Path) -> dict[str, int]:
         model, tokenizer = pretrain(documents, size, listener)
-        save(model, tokenizer, work.folder)
-        work.facts.update(n_posts=len(documents), n_parameters=model.num_parameters())
+        save(model, tokenizer, folder)
+        return {"n_posts": len(documents), "n_parameters": model.num_parameters()}
+
+    make(wanted, write)
     return True
 
 

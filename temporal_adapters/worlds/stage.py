@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from temporal_adapters.ground.errors import SimulateError
-from temporal_adapters.study.artifacts import Expected, RunFolder, publish, read_corpora
+from temporal_adapters.study.artifacts import Expected, RunFolder, make, read_corpora
 from temporal_adapters.study.config import Study, scientific
 
 STAGE, VERSION = "simulate", 2
@@ -38,8 +38,8 @@ def build(study: Study, run: RunFolder) -> bool:
         return False
     from temporal_adapters.worlds.write import write_world
 
-    with publish(wanted.folder, stage=STAGE, key=wanted.key, version=VERSION, config=wanted.config, inputs={}) as work:
-        work.facts.update(write_world(study.simulate, work.folder))
+    settings = study.simulate
+    make(wanted, lambda folder: write_world(settings, folder))
     return True
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from temporal_adapters.proof.mix import posts as labelled
 from temporal_adapters.proof.mix.posts import Labelled, Posts
-from temporal_adapters.study.artifacts import Expected, RunFolder, publish
+from temporal_adapters.study.artifacts import Expected, RunFolder, make
 from temporal_adapters.study.config import Study, scientific
 from temporal_adapters.study.config.mix import Mix
 
@@ -107,21 +107,20 @@ def build(study: Study, run: RunFolder, settings: Mix) -> None:
         If the labelled posts cannot be read or are too few.
     """
     wanted = expected(study, run, settings)
-    if wanted.state == "done":
-        return
-    posts = labelled.read(study, settings)
-    with publish(
-        wanted.folder, stage=STAGE, key=wanted.key, version=VERSION, config=wanted.config, inputs=wanted.inputs
-    ) as work:
-        entries = list(_write(work.folder, posts, settings))
-        work.facts.update(
-            weeks=entries,
-            n_posts=sum(entry["n_posts"] for entry in entries),
-            origin=posts.origin,
-            n_low=len(posts.low),
-            n_high=len(posts.high),
-            n_empty=posts.n_empty,
-        )
+
+    def write(folder: Path) -> dict[str, Any]:
+        posts = labelled.read(study, settings)
+        entries = list(_write(folder, posts, settings))
+        return {
+            "weeks": entries,
+            "n_posts": sum(entry["n_posts"] for entry in entries),
+            "origin": posts.origin,
+            "n_low": len(posts.low),
+            "n_high": len(posts.high),
+            "n_empty": posts.n_empty,
+        }
+
+    make(wanted, write)
 
 
 def _write(folder: Path, posts: Labelled, settings: Mix) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,7 @@ from temporal_adapters.proof.mix import draw
 from temporal_adapters.proof.mix.curve import Question, curve, find_question
 from temporal_adapters.proof.mix.grid import Experiment, experiment, models, require_steps
 from temporal_adapters.stages import probe, train
-from temporal_adapters.study.artifacts import Expected, RunFolder, publish, read_manifest
+from temporal_adapters.study.artifacts import Expected, RunFolder, make, read_manifest
 from temporal_adapters.study.config import Study, scientific
 from temporal_adapters.study.config.mix import recipe
 
@@ -63,11 +63,7 @@ def run(study: Study, run: RunFolder, *, trainer: Trainer = train.run, listener:
         trainer(found.study, found.run, listener=listener)
     probe.run(found.study, found.run, targets=models(found), listener=listener)
     wanted = expected(found)
-    if wanted.state != "done":
-        with publish(
-            wanted.folder, stage=STAGE, key=wanted.key, version=VERSION, config=wanted.config, inputs=wanted.inputs
-        ) as work:
-            _write(found, question, work.folder)
+    make(wanted, lambda folder: _write(found, question, folder))
     return read_summary(run)
 
 

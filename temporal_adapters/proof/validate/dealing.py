@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from temporal_adapters.ground.errors import ValidityError
-from temporal_adapters.study.artifacts import RunFolder, WeekCorpus, publish, read_corpora, stage_key
+from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, make, read_corpora
 
 if TYPE_CHECKING:
     import polars as pl
@@ -95,16 +95,10 @@ def _publish(
     config: Mapping[str, Any],
     frames: Iterable[tuple[WeekCorpus, pl.DataFrame]],
 ) -> None:
-    from temporal_adapters.study.artifacts import state
-
-    inputs = {corpus.path.name: corpus.sha256 for corpus in corpora}
-    key = stage_key(STAGE, VERSION, config, inputs)
-    if state(folder, key) == "done":
-        return
-    with publish(folder, stage=STAGE, key=key, version=VERSION, config=config, inputs=inputs) as work:
+    def write(target: Path) -> dict[str, Any]:
         weeks: list[dict[str, Any]] = []
         for corpus, posts in frames:
-            posts.write_parquet(work.folder / f"{corpus.label}.parquet", compression="zstd")
+            posts.write_parquet(target / f"{corpus.label}.parquet", compression="zstd")
             weeks.append(
                 {
                     "label": corpus.label,
@@ -114,4 +108,6 @@ def _publish(
                     "n_users": posts["user_id"].n_unique(),
                 }
             )
-        work.facts.update(weeks=weeks, n_posts=sum(week["n_posts"] for week in weeks))
+        return {"weeks": weeks, "n_posts": sum(week["n_posts"] for week in weeks)}
+
+    make(Expected(folder, STAGE, VERSION, config, {corpus.path.name: corpus.sha256 for corpus in corpora}), write)

@@ -28,7 +28,7 @@ from temporal_adapters.study.artifacts import (
     Manifest,
     RunFolder,
     digest_file,
-    publish,
+    make,
     read_corpora,
     read_manifest,
 )
@@ -64,17 +64,13 @@ def build(study: Study, run: RunFolder, by: Split, listener: Listener = silent) 
     for one in sides:
         answer(one, listener)
     wanted = _expected(study, run, by, sides)
-    if wanted.state != "done":
-        with publish(
-            wanted.folder, stage=STAGE, key=wanted.key, version=VERSION, config=wanted.config, inputs=wanted.inputs
-        ) as work:
-            found = document(by, sides)
-            (work.folder / NAME).write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-            work.facts.update(n_options=len(found["options"]), posts=found["posts"], users=found["users"])
-    manifest = read_manifest(wanted.folder)
-    if manifest is None:
-        raise ValidityError(f"{wanted.folder} vanished while it was written: run `ta validate --halves {by}` again")
-    return manifest
+
+    def write(target: Path) -> dict[str, Any]:
+        found = document(by, sides)
+        (target / NAME).write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        return {"n_options": len(found["options"]), "posts": found["posts"], "users": found["users"]}
+
+    return make(wanted, write)
 
 
 def _half(study: Study, run: RunFolder, by: Split, side: int) -> Variant:

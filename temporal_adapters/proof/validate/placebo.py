@@ -13,8 +13,9 @@ The fifth kind, the real series out of time, is made where it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from temporal_adapters.proof.validate import dealing
 from temporal_adapters.proof.validate.variants import OTHERS, Variant, answer, variant
 from temporal_adapters.proof.validate.world import IN_PROCESS
 from temporal_adapters.stages.trust import placebo_series
-from temporal_adapters.study.artifacts import Expected, Manifest, digest_file, publish, read_corpora, read_manifest
+from temporal_adapters.study.artifacts import Expected, Manifest, digest_file, make, read_corpora, read_manifest
 from temporal_adapters.study.config import scientific
 
 if TYPE_CHECKING:
@@ -62,17 +63,13 @@ def build(study: Study, run: RunFolder, listener: Listener = silent) -> Manifest
     _require_current(study, run)
     made = dict(_answered(study, run, listener))
     wanted = _expected(study, run, made)
-    if wanted.state != "done":
-        with publish(
-            wanted.folder, stage=STAGE, key=wanted.key, version=VERSION, config=wanted.config, inputs=wanted.inputs
-        ) as work:
-            table = _table(study, run, {name: read for name, (_, read) in made.items()})
-            table.write_parquet(work.folder / placebo_series.FILE)
-            work.facts.update(_counts(table))
-    manifest = read_manifest(wanted.folder)
-    if manifest is None:
-        raise ValidityError(f"{wanted.folder} vanished while it was written: run `ta validate --placebo` again")
-    return manifest
+
+    def write(folder: Path) -> Mapping[str, Any]:
+        table = _table(study, run, {name: read for name, (_, read) in made.items()})
+        table.write_parquet(folder / placebo_series.FILE)
+        return _counts(table)
+
+    return make(wanted, write)
 
 
 def _require_current(study: Study, run: RunFolder) -> None:

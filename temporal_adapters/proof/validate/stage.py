@@ -35,7 +35,7 @@ from temporal_adapters.study.artifacts import (
     Manifest,
     RunFolder,
     digest_file,
-    publish,
+    make,
     read_corpora,
     read_manifest,
 )
@@ -81,20 +81,16 @@ def build(study: Study, run: RunFolder, listener: Listener = silent) -> Manifest
     for one in variants:
         answer(one, listener)
     wanted = expected(study, run, variants)
-    if wanted.state != "done":
+
+    def write(folder: Path) -> dict[str, int]:
         import polars as pl
 
         known = known_weeks(pl.read_parquet(run.world / TRUTH), survey)
-        with publish(
-            wanted.folder, stage=STAGE, key=wanted.key, version=VERSION, config=wanted.config, inputs=wanted.inputs
-        ) as work:
-            found = _table(study, run, ours, variants, known)
-            work.facts.update(n_methods=len(found["methods"]), n_weeks=found["n_weeks"])
-            _write(found, work.folder)
-    manifest = read_manifest(wanted.folder)
-    if manifest is None:
-        raise ValidityError(f"{wanted.folder} vanished while it was written: run `ta validate` again")
-    return manifest
+        found = _table(study, run, ours, variants, known)
+        _write(found, folder)
+        return {"n_methods": len(found["methods"]), "n_weeks": found["n_weeks"]}
+
+    return make(wanted, write)
 
 
 def expected(study: Study, run: RunFolder, variants: list[Variant]) -> Expected:

@@ -13,7 +13,7 @@ from typing import Any
 
 from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.stages.correlate import plan
-from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, digest_file, publish, read_manifest
+from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, digest_file, make, read_manifest
 from temporal_adapters.study.config import Study, scientific
 
 STAGE = "correlate"
@@ -47,13 +47,7 @@ def run(study: Study, run: RunFolder) -> Manifest:
     planned = plan.require_planned(study, run)
     plan.pin(study, run)
     due = expected(study, run)[0]
-    if due.state != "done":
-        with publish(run.lags, stage=STAGE, key=due.key, version=VERSION, config=due.config, inputs=due.inputs) as work:
-            work.facts.update(_write(study, run, work.folder, planned))
-    manifest = read_manifest(run.lags)
-    if manifest is None:
-        raise CorrelateError(f"{run.lags} vanished while it was written: run the stage again")
-    return manifest
+    return make(due, lambda folder: _write(study, run, folder, planned))
 
 
 def _write(study: Study, run: RunFolder, folder: Path, planned: Sequence[plan.Deviation]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from temporal_adapters.engines.scoring import Reference, answer_rows, position_r
 from temporal_adapters.ground.errors import ArtifactError
 from temporal_adapters.stages.probe import shards
 from temporal_adapters.stages.probe.targets import Target
-from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, publish, read_manifest
+from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, make, read_manifest
 from temporal_adapters.study.questionnaire import Questionnaire
 
 if TYPE_CHECKING:
@@ -56,20 +56,7 @@ def publish_answers(study: Study, run: RunFolder, asked: Sequence[Asked]) -> Man
     target = answers_expected(study, run, [shard for _, _, found in asked for shard in found])
     if target is None:
         raise ArtifactError(f"{run.root / 'logprobs'} was changed while it was read: probe again")
-    if target.state != "done":
-        with publish(
-            target.folder,
-            stage=STAGE,
-            key=target.key,
-            version=VERSION,
-            config=target.config,
-            inputs=target.inputs,
-        ) as work:
-            work.facts.update(_write(study, asked, work.folder))
-    manifest = read_manifest(target.folder)
-    if manifest is None:
-        raise ArtifactError(f"{target.folder} vanished while it was written: probe again")
-    return manifest
+    return make(target, lambda folder: _write(study, asked, folder))
 
 
 def _write_if_any(rows: list[dict[str, Any]], path: Path) -> None:

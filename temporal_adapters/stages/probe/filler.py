@@ -14,7 +14,7 @@ from temporal_adapters.engines.scoring import FormScore
 from temporal_adapters.engines.scoring.methods import LEGACY
 from temporal_adapters.ground.errors import ArtifactError
 from temporal_adapters.stages.probe.targets import Target
-from temporal_adapters.study.artifacts import Expected, publish, read_manifest, verify
+from temporal_adapters.study.artifacts import Expected, make, read_manifest, verify
 from temporal_adapters.study.questionnaire import Questionnaire
 
 if TYPE_CHECKING:
@@ -135,17 +135,13 @@ class Filler:
         shard = self.work.expected[number]
         rows = [shards.form_score(ask, scores[key]) for ask, key in zip(self.asks, self.keys, strict=True)]
         rows += legacy
-        with publish(
-            shard.folder,
-            stage=STAGE,
-            key=shard.key,
-            version=VERSION,
-            config={**shard.config, "probe": self.study.probe.model_dump(mode="json")},
-            inputs=shard.inputs,
-            device=str(self.base.device),
-        ) as folder:
-            shards.write(folder.folder, rows)
-            folder.facts.update(n_prompts=len({row.context_sha for row in rows}), n_forms=len(rows))
+
+        def write(folder: Path) -> dict[str, int]:
+            shards.write(folder, rows)
+            return {"n_prompts": len({row.context_sha for row in rows}), "n_forms": len(rows)}
+
+        config = {**shard.config, "probe": self.study.probe.model_dump(mode="json")}
+        make(shard, write, config=config, device=str(self.base.device))
 
 
 def _remove_unreadable(folder: Path) -> None:

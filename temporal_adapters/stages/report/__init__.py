@@ -6,9 +6,11 @@ no statistic: what it shows was written by the stages before it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from temporal_adapters.ground.errors import ReportError
 from temporal_adapters.ground.progress import Listener, silent
-from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, publish, read_manifest
+from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, make, read_manifest
 from temporal_adapters.study.config import Study, scientific
 
 VERSION = 1
@@ -44,14 +46,10 @@ def build(study: Study, run: RunFolder, *, listener: Listener = silent) -> Manif
     if not wanted:
         raise ReportError(f"{run.series} does not exist: run `ta run` (or `ta correlate`) before `ta report`")
     (one,) = wanted
-    if one.state != "done":
+
+    def write(target: Path) -> dict[str, int]:
         found = material.gather(study, run)
-        with publish(
-            one.folder, stage=one.stage, key=one.key, version=one.version, config=one.config, inputs=one.inputs
-        ) as work:
-            page_bytes = folder.write(found, work.folder, listener)
-            work.facts.update(n_options=len(found.options()), n_weeks=found.weeks.height, page_bytes=page_bytes)
-    manifest = read_manifest(one.folder)
-    if manifest is None:
-        raise ReportError(f"{one.folder} vanished while it was written: run `ta report` again")
-    return manifest
+        page_bytes = folder.write(found, target, listener)
+        return {"n_options": len(found.options()), "n_weeks": found.weeks.height, "page_bytes": page_bytes}
+
+    return make(one, write)

@@ -18,7 +18,7 @@ from temporal_adapters.study.artifacts import (
     Manifest,
     RunFolder,
     digest_file,
-    publish,
+    make,
     read_corpora,
     read_manifest,
 )
@@ -54,17 +54,7 @@ def build(study: Study, run: RunFolder, others: Others = list) -> Manifest:
     plans = expected(study, run)
     if not plans:
         raise SeriesError(f"{run.answers / 'answers.parquet'} does not exist: run `ta probe` first")
-    plan = plans[0]
-    if plan.state != "done":
-        tables = list(others())
-        with publish(
-            run.series, stage=STAGE, key=plan.key, version=VERSION, config=plan.config, inputs=plan.inputs
-        ) as work:
-            work.facts.update(_write(study, run, tables, work.folder))
-    manifest = read_manifest(run.series)
-    if manifest is None:
-        raise SeriesError(f"{run.series} vanished while it was written: run the stage again")
-    return manifest
+    return make(plans[0], lambda folder: _write(study, run, list(others()), folder))
 
 
 def _config(study: Study) -> dict[str, Any]:

@@ -5,8 +5,10 @@ Takes ``weeks/``, gives ``tokens/<label>/``. Knows no base model and no adapter.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import TokensError
@@ -14,7 +16,7 @@ from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.stages.tokens.blocks import Blocks, chunk, pack
 from temporal_adapters.stages.tokens.encode import encode
 from temporal_adapters.stages.tokens.store import write_blocks
-from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, publish
+from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, make
 
 if TYPE_CHECKING:
     from temporal_adapters.study.config import Study
@@ -49,37 +51,29 @@ def build(
     """
     for number, corpus in enumerate(corpora):
         expected = tokens_expected(study, run, corpus, tokenizer_digest)
-        if expected.state != "done":
-            _build_week(study, corpus, tokenizer, expected)
+        make(expected, functools.partial(_write_week, study, corpus, tokenizer))
         listener(Tick("tokens", number + 1, len(corpora), "weeks", corpus.label))
 
 
-def _build_week(study: Study, corpus: WeekCorpus, tokenizer: Any, expected: Expected) -> None:
-    settings = study.tokens
+def _write_week(study: Study, corpus: WeekCorpus, tokenizer: Any, folder: Path) -> dict[str, int]:
+    settings, facts = study.tokens, {}
     documents, users, kept = read_posts(study, corpus, tokenizer)
-    with publish(
-        expected.folder,
-        stage="tokens",
-        key=expected.key,
-        version=VERSION,
-        config=expected.config,
-        inputs=expected.inputs,
-    ) as work:
-        for held_out in (False, True) if settings.held_out else (False,):
-            chosen = [n for n, keep in enumerate(kept) if keep != held_out and len(documents[n]) > 1]
-            blocks = pack_posts(study, [documents[n] for n in chosen], [users[n] for n in chosen], tokenizer)
-            if not len(blocks):
-                part = "held-out " if held_out else ""
-                raise TokensError(
-                    f"week {corpus.label}: its {len(chosen)} {part}posts do not fill one block of"
-                    f" {settings.block_length} tokens: lower tokens.block_length or drop the week (weeks.min_posts)"
-                )
-            write_blocks(work.folder / HELD_OUT if held_out else work.folder, blocks)
-            name = "held_out_" if held_out else ""
-            work.facts[f"{name}posts"] = len(chosen)
-            work.facts[f"{name}tokens"] = sum(len(documents[n]) for n in chosen)
-            work.facts[f"{name}blocks"] = len(blocks)
-        work.facts["too_short"] = sum(len(ids) < 2 for ids in documents)
+    for held_out in (False, True) if settings.held_out else (False,):
+        chosen = [n for n, keep in enumerate(kept) if keep != held_out and len(documents[n]) > 1]
+        blocks = pack_posts(study, [documents[n] for n in chosen], [users[n] for n in chosen], tokenizer)
+        if not len(blocks):
+            part = "held-out " if held_out else ""
+            raise TokensError(
+                f"week {corpus.label}: its {len(chosen)} {part}posts do not fill one block of"
+                f" {settings.block_length} tokens: lower tokens.block_length or drop the week (weeks.min_posts)"
+            )
+        write_blocks(folder / HELD_OUT if held_out else folder, blocks)
+        name = "held_out_" if held_out else ""
+        facts[f"{name}posts"] = len(chosen)
+        facts[f"{name}tokens"] = sum(len(documents[n]) for n in chosen)
+        facts[f"{name}blocks"] = len(blocks)
+    facts["too_short"] = sum(len(ids) < 2 for ids in documents)
+    return facts
 
 
 def read_posts(study: Study, corpus: WeekCorpus, tokenizer: Any) -> tuple[list[list[int]], list[str], list[bool]]:

@@ -20,7 +20,7 @@ from temporal_adapters.stages.train.job import Fitted, Job
 from temporal_adapters.stages.train.loop import Keeper
 from temporal_adapters.stages.train.plan import Item
 from temporal_adapters.stages.train.weights import State
-from temporal_adapters.study.artifacts import publish
+from temporal_adapters.study.artifacts import in_work
 from temporal_adapters.study.artifacts.publish import Work
 
 _STATE = "state.safetensors"
@@ -59,13 +59,9 @@ class FolderKeeper(Keeper):
         stack = contextlib.ExitStack()
         stack.callback(claim.release)
         work = stack.enter_context(
-            publish(
-                item.folder,
-                stage="train",
-                key=item.expected.key,
-                version=item.expected.version,
+            in_work(
+                item.expected,
                 config={**self.config, "seed": item.seed, "week": item.corpus.label},
-                inputs=item.expected.inputs,
                 device=self.device,
                 resume=True,
             )

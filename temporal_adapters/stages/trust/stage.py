@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from temporal_adapters.stages.trust import placebo_series
 from temporal_adapters.stages.trust.assess import Case, assess
 from temporal_adapters.stages.trust.placebo import varying
 from temporal_adapters.stages.trust.uniformity import unrelated
-from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, publish, read_manifest
+from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, make, read_manifest
 from temporal_adapters.study.config import Study, scientific
 
 if TYPE_CHECKING:
@@ -59,18 +60,13 @@ def run(study: Study, run: RunFolder) -> Manifest:
     wanted = expected(study, run)
     if not wanted:
         raise ValidityError(f"{run.series} lacks the tables of a study with a survey: run `ta series` first")
-    due = wanted[0]
-    if due.state != "done":
-        with publish(
-            due.folder, stage=STAGE, key=due.key, version=VERSION, config=due.config, inputs=due.inputs
-        ) as work:
-            written = document(study, run)
-            (work.folder / "validity.json").write_text(json.dumps(written, indent=1, allow_nan=False), encoding="utf-8")
-            work.facts.update(n_options=len(written["options"]), lag=written["lag"])
-    manifest = read_manifest(due.folder)
-    if manifest is None:
-        raise ValidityError(f"{due.folder} vanished while it was written: run the stage again")
-    return manifest
+
+    def write(folder: Path) -> dict[str, Any]:
+        written = document(study, run)
+        (folder / "validity.json").write_text(json.dumps(written, indent=1, allow_nan=False), encoding="utf-8")
+        return {"n_options": len(written["options"]), "lag": written["lag"]}
+
+    return make(wanted[0], write)
 
 
 def read(run: RunFolder) -> dict[str, Any]:

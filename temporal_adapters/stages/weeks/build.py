@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -25,7 +26,7 @@ from temporal_adapters.stages.weeks.split import SplitSettings
 from temporal_adapters.stages.weeks.spread import Spread, split_files
 from temporal_adapters.stages.weeks.staged import Staged, index_path, read_staged
 from temporal_adapters.stages.weeks.windows import wave_windows
-from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, digest_json, publish, read_manifest
+from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, digest_json, make
 from temporal_adapters.study.config import Study, scientific
 
 VERSION = 3
@@ -57,25 +58,16 @@ def build(study: Study, run: RunFolder, *, listener: Listener = silent, spread: 
     """
     raw = raw_digests(panel.find_files(study.panel.paths), run, remember=True)
     work = _expected(study, run, raw)
-    manifest = read_manifest(run.weeks)
-    if manifest is not None and manifest.key == work.key:
-        return manifest
-    settings = split_settings(study, run)
-    staged = _stage_a(raw, settings, run, listener, spread)
-    with publish(
-        run.weeks,
-        stage="weeks",
-        key=work.key,
-        version=VERSION,
-        config={"panel": study.panel.model_dump(mode="json"), "weeks": study.weeks.model_dump(mode="json")},
-        inputs=work.inputs,
-    ) as job:
-        job.facts.update(write_corpora(staged, settings, run, job.folder, VERSION, listener))
-    _prune(staged, run)
-    finished = read_manifest(run.weeks)
-    if finished is None:
-        raise WeeksError(f"{run.weeks} vanished while it was written: run `ta build-weeks` again")
-    return finished
+
+    def write(folder: Path) -> dict[str, Any]:
+        settings = split_settings(study, run)
+        staged = _stage_a(raw, settings, run, listener, spread)
+        facts = write_corpora(staged, settings, run, folder, VERSION, listener)
+        _prune(staged, run)
+        return facts
+
+    config = {"panel": study.panel.model_dump(mode="json"), "weeks": study.weeks.model_dump(mode="json")}
+    return make(work, write, config=config)
 
 
 def preview(study: Study, run: RunFolder) -> list[Preview]:

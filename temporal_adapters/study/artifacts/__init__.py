@@ -6,6 +6,7 @@ Takes configs, inputs and files, gives finished folders with a manifest. Knows t
 from temporal_adapters.study.artifacts.expected import Expected, differences
 from temporal_adapters.study.artifacts.keys import digest_file, digest_json, stage_key
 from temporal_adapters.study.artifacts.layout import RunFolder, WeekCorpus, read_corpora
+from temporal_adapters.study.artifacts.make import in_work, make
 from temporal_adapters.study.artifacts.manifest import Manifest, read_manifest
 from temporal_adapters.study.artifacts.publish import State, publish, state, verify
 
@@ -18,6 +19,8 @@ __all__ = [
     "differences",
     "digest_file",
     "digest_json",
+    "in_work",
+    "make",
     "publish",
     "read_corpora",
     "read_manifest",
