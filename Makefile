@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint coverage clean
+.PHONY: demo test lint coverage docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ta demo
 
 test: $(VENV)/.tested
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .
@@ -24,6 +24,11 @@ GATED_ROOMS = ground.tables engines.scoring stages.series stages.correlate engin
 coverage: $(VENV)/.tested
 	$(BIN)/python -m pytest $(GATED:%=tests/test_%.py) tests/test_power.py $(GATED_ROOMS:%=--cov=temporal_adapters.%) --cov-report=term:skip-covered --cov-fail-under=95
 
+docs: $(VENV)/.tested
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python docs/pages.py build/docs
+	$(BIN)/zensical build --strict --clean
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -36,4 +41,4 @@ $(VENV)/.tested: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build .cache runs .pytest_cache .mypy_cache .ruff_cache
