@@ -40,6 +40,7 @@ def _root(
 
 def _register() -> None:
     from temporal_adapters.cli import (
+        base,
         correlate,
         mix,
         plan,
@@ -57,7 +58,7 @@ def _register() -> None:
     )
 
     line = (run, simulate, weeks, pretrain, train, probe, survey, plan, power, correlate, report)
-    for module in (*line, validate, vote, mix):
+    for module in (*line, validate, vote, mix, base):
         module.register(app)
 
 

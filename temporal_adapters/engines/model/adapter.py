@@ -167,6 +167,25 @@ def write_adapter(folder: Path, adapter: Adapter, base: str | None = None) -> No
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
 
 
+def merge(model: nn.Module, adapter: Adapter) -> None:
+    """Add `adapter` to the weights of `model` in place, computed in float32 as PEFT's `merge_and_unload`.
+
+    Raises
+    ------
+    ModelError
+        If the adapter targets a module that `model` lacks, or has other sizes.
+    """
+    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear | Conv1D)}
+    for name, lora in adapter.modules.items():
+        if name not in linear or sizes(linear[name]) != (lora.a.shape[1], lora.b.shape[0]):
+            raise ModelError(f"the adapter was trained on another base: {name!r} is not there or has another size")
+        module, delta = linear[name], lora.scale * (lora.b.float() @ lora.a.float())
+        weight = module.weight
+        added = delta.T if isinstance(module, Conv1D) else delta
+        with torch.no_grad():
+            weight.copy_(weight.float() + added.to(weight.device))
+
+
 def read_adapter(folder: Path, device: str = "cpu") -> Adapter:
     """Read a PEFT LoRA folder, ours or anybody's.
 

@@ -5,10 +5,8 @@ Takes the `model` section of a study, gives a `Base`. Knows no adapter.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from torch import nn
 from temporal_adapters.engines.model.fp8 import quantize_fp8
 from temporal_adapters.engines.model.memory import free_bytes, measure, on_meta, require
 from temporal_adapters.engines.model.quantized import quantize_nf4
+from temporal_adapters.engines.model.weights import explain, load_weights
 from temporal_adapters.ground.errors import ModelError
 
 if TYPE_CHECKING:
@@ -81,13 +80,10 @@ def load_base(settings: Model) -> Base:
 
 
 def _load_dense(settings: Model, dtype: torch.dtype, device: torch.device) -> Any:
-    from transformers import AutoModelForCausalLM
-
-    options: dict[str, Any] = {"dtype": dtype, "revision": settings.revision, "trust_remote_code": False}
+    options: dict[str, Any] = {"dtype": dtype, "revision": settings.revision}
     if device.type == "cuda":
         options["device_map"] = {"": device}  # straight to the GPU: no second copy in main memory
-    with _quiet():
-        return _from_pretrained(AutoModelForCausalLM, settings, **options)
+    return load_weights(base_path(settings), **options)
 
 
 def _check_memory(settings: Model, dtype: torch.dtype, device: torch.device) -> bool:
@@ -103,20 +99,6 @@ def _check_memory(settings: Model, dtype: torch.dtype, device: torch.device) -> 
         packed = free is not None and 2 * size.weight_bytes("nf4", False, dtype) > free
     require(settings, size, packed, dtype, device)
     return packed and settings.quantization == "nf4"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the bar of a loading that takes a blink."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def freeze(model: nn.Module) -> None:
@@ -172,20 +154,22 @@ def base_path(settings: Model) -> str:
     if settings.base == "demo":
         return str(DEMO)
     folder = Path(settings.base).expanduser()
+    if folder.is_file():
+        raise ModelError(
+            f"model.base: {settings.base!r} is a file: run `ta base convert {settings.base} FOLDER` and set model.base"
+            " to that folder"
+        )
     return str(folder) if folder.is_dir() else settings.base
 
 
 def _from_pretrained(loader: Any, settings: Model, **options: Any) -> Any:
-    from safetensors import SafetensorError
-
     where = base_path(settings)
     try:
         return loader.from_pretrained(where, **options)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError) as error:
         raise ModelError(
-            f"model.base: {settings.base!r} cannot be loaded ({first}): give a folder with config.json, weights and"
-            " tokenizer, or a Hugging Face name that this machine can reach or has in its cache"
+            f"model.base: {settings.base!r} cannot be loaded ({explain(error)}): give a folder with config.json,"
+            " weights and tokenizer, or a Hugging Face name that this machine can reach or has in its cache"
         ) from None
 
 
