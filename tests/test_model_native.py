@@ -105,16 +105,16 @@ def test_lean_layers_train_what_the_modules_themselves_train(architecture, dropo
         assert lean(stack) is not None
     plan = {"shape": shape, "attention": "document", "learning_rate": 3e-3}
     ours = next(fit(base_of(model), [job()], recipe(**plan)))
-    plain = next(fit(base_of(model), [job()], recipe(**plan, fused=False)))
+    plain = next(fit(base_of(model), [job()], recipe(**plan, kernels="off")))
     assert furthest(ours.adapter, plain.adapter) < 1e-5
     assert ours.losses == pytest.approx(plain.losses, abs=1e-5)
 
 
-@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("kernels", ["auto", "off"])
 @pytest.mark.parametrize(("targets", "r"), [("default", 3), (("o_proj", "down_proj"), 3), ("all-linear", 1)])
-def test_adapters_on_some_layers_are_the_same_bits_whatever_is_trained_beside_them(targets, r, fused):
+def test_adapters_on_some_layers_are_the_same_bits_whatever_is_trained_beside_them(targets, r, kernels):
     base = base_of(tiny_model(hidden_size=48, intermediate_size=80, num_hidden_layers=3))
-    plan = recipe(shape=LoraShape(r, 8, targets=targets), blocks_per_step=1, fused=fused)
+    plan = recipe(shape=LoraShape(r, 8, targets=targets), blocks_per_step=1, kernels=kernels)
     jobs = [job(number, 20 + 5 * number) for number in range(4)]
     together = list(fit(base, jobs, plan, together=4))
     for task, done in zip(jobs, together, strict=True):
@@ -133,10 +133,10 @@ def test_layers_of_odd_width_are_the_same_bits_whatever_is_trained_beside_them()
     assert all(map(same_bits, alone, [done.adapter for done in fit(base, jobs, plan, together=3)]))
 
 
-@pytest.mark.parametrize("fused", [True, False])
-def test_an_adapter_of_rank_one_is_trained_as_peft_would_and_goes_on_where_it_was(fused, tmp_path):
+@pytest.mark.parametrize("kernels", ["auto", "off"])
+def test_an_adapter_of_rank_one_is_trained_as_peft_would_and_goes_on_where_it_was(kernels, tmp_path):
     model, shape = tiny_model(), LoraShape(1, 8, targets="all-linear")
-    plan = recipe(shape=shape, fused=fused, weight_decay=0.1, max_grad_norm=0.05, learning_rate=3e-3)
+    plan = recipe(shape=shape, kernels=kernels, weight_decay=0.1, max_grad_norm=0.05, learning_rate=3e-3)
     start = new_adapter(model, shape, job().generator("init"))
     memory = Memory()
     ours = next(fit(base_of(model), [job()], plan, keeper=memory))
@@ -159,7 +159,7 @@ def test_values_of_another_width_than_keys_take_pytorchs_attention():
     torch.manual_seed(0)
     model = hf.DeepseekV3ForCausalLM(hf.DeepseekV3Config(**experts, **groups, **heads, **sizes, num_key_value_heads=4))
     base, shape = base_of(model.eval().requires_grad_(False)), LoraShape(4, 8, targets=("o_proj",))
-    ours, plain = (next(fit(base, [job()], recipe(shape=shape, fused=fused))) for fused in (True, False))
+    ours, plain = (next(fit(base, [job()], recipe(shape=shape, kernels=kernels))) for kernels in ("auto", "off"))
     assert ours.losses == pytest.approx(plain.losses, abs=1e-5)
     assert furthest(ours.adapter, plain.adapter) < 1e-5
 
@@ -169,7 +169,7 @@ def test_adapters_on_the_last_layer_alone_leave_the_layers_below_without_gradien
     model = tiny_model()
     shape = LoraShape(4, 8, targets=("model.layers.1.self_attn.q_proj",))
     ours = next(fit(base_of(model), [job()], recipe(shape=shape)))
-    plain = next(fit(base_of(model), [job()], recipe(shape=shape, fused=False)))
+    plain = next(fit(base_of(model), [job()], recipe(shape=shape, kernels="off")))
     assert list(ours.adapter.modules) == ["model.layers.1.self_attn.q_proj"]
     assert furthest(ours.adapter, plain.adapter) < 1e-5
 
@@ -177,7 +177,7 @@ def test_adapters_on_the_last_layer_alone_leave_the_layers_below_without_gradien
 def test_weights_of_documents_mean_the_same_with_and_without_kernels():
     base, docs = base_of(tiny_model()), documents(12)
     task = Job("j", pack(docs, 64, weights=[1.0, 0.25] * 6), 1, "j")
-    fused, plain = (next(fit(base, [task], recipe(steps=3, fused=fused))) for fused in (True, False))
+    fused, plain = (next(fit(base, [task], recipe(steps=3, kernels=kernels))) for kernels in ("auto", "off"))
     assert fused.losses == pytest.approx(plain.losses, abs=1e-5)
     assert furthest(fused.adapter, plain.adapter) < 1e-5
 
@@ -188,7 +188,7 @@ def test_it_is_known_how_many_steps_the_kernels_computed_although_another_proces
     with pytest.raises(KeyboardInterrupt):
         list(fit(base, [job()], recipe(steps=6), keeper=memory))
     memory.stop = None
-    done = next(fit(base, [job()], recipe(steps=6, fused=False), keeper=memory))
+    done = next(fit(base, [job()], recipe(steps=6, kernels="off"), keeper=memory))
     assert (done.n_fused, facts(done)["n_fused_steps"]) == (4, 4)
 
 
@@ -200,7 +200,7 @@ def test_without_a_compiler_training_says_so_once_and_goes_on(monkeypatch, caplo
             model = tiny_model()
             assert not is_fusable(model)
             plain = next(fit(base_of(model), [job()], recipe()))
-            again = next(fit(base_of(model), [job()], recipe(fused=False)))
+            again = next(fit(base_of(model), [job()], recipe(kernels="off")))
         assert same_bits(plain.adapter, again.adapter)
         assert [record.message for record in caplog.records if "C compiler" in record.message] == [
             "no C compiler was found: adapters are trained with PyTorch's own operations, which is slower"

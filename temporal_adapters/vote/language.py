@@ -14,13 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from temporal_adapters.engines.model import Adapter, Base, LoraShape
-from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.engines.model import Adapter, Base
 from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.stages.tokens import IGNORED, Blocks
 from temporal_adapters.stages.train import Fitted, Job, Recipe, fit
 from temporal_adapters.study.config.experiment import LanguageModel
-from temporal_adapters.study.config.train import Train
 from temporal_adapters.vote.folds import Task
 from temporal_adapters.vote.prompts import Writer
 from temporal_adapters.vote.reading import Ids, Reading, check_length, read, sample
@@ -129,9 +127,9 @@ class Predictor:
             )
             for task in tasks
         ]
-        together = self.model.stacked
+        together, how = self.model.stacked, Recipe.of(self.model.train, "document")
         fitted: dict[str, Fitted] = {}
-        for done in fit(self.base, jobs, recipe(self.model.train), together=together, listener=self.listener):
+        for done in fit(self.base, jobs, how, together=together, listener=self.listener):
             fitted[done.job.name] = done
         found = [fitted[job.name] for job in jobs]
         yield from self._answer_together(tasks, found)
@@ -220,29 +218,3 @@ def _mass(reading: Reading) -> dict[str, Any]:
 def _said(reading: Reading, scoring: str, labels: Labels, model: LanguageModel) -> dict[str, Any]:
     why = labels.collision if scoring == "sequence" and model.prompt.scoring == "auto" else None
     return {"answers": "probabilities", "scoring": scoring, "scoring_because": why, **_mass(reading)}
-
-
-def recipe(settings: Train) -> Recipe:
-    """Return the section `train` of a language model as the training engine takes it."""
-    if settings.epochs is None and settings.steps is None:
-        raise VoteError("a fine-tuned model needs `epochs` or `steps` under `train`")
-    return Recipe(
-        shape=LoraShape(
-            r=settings.r,
-            alpha=settings.alpha,
-            rslora=settings.rslora,
-            dropout=settings.dropout,
-            targets=settings.targets,
-        ),
-        learning_rate=settings.learning_rate,
-        schedule=settings.schedule,
-        warmup_steps=settings.warmup_steps,
-        weight_decay=settings.weight_decay,
-        betas=settings.betas,
-        max_grad_norm=settings.max_grad_norm,
-        epochs=settings.epochs,
-        steps=settings.steps,
-        blocks_per_step=settings.blocks_per_step,
-        ema_decay=settings.ema_decay,
-        micro_batch=settings.micro_batch,
-    )

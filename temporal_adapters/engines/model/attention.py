@@ -5,8 +5,8 @@ posts nor losses.
 
 The linear layers see the packed tokens; for attention the documents are moved to rows of their own (grouped by length,
 each group padded to a power of two), so that nothing is computed between documents and nothing can leak. A document's
-result does not depend on what stands beside it: it is always padded to the same length. In float32 on a CPU, the fused
-kernel takes the documents where they lie.
+result does not depend on what stands beside it: it is always padded to the same length. A layout may bring attention of
+its own, which takes the documents where they lie.
 """
 
 from __future__ import annotations
@@ -16,17 +16,28 @@ import functools
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from temporal_adapters.engines.model import native
 from temporal_adapters.ground.errors import ModelError
 
 NAME = "temporal_adapters_documents"
 _SHORTEST = 16  # tokens: documents below this length share one group
+
+
+class InPlace(Protocol):
+    """Causal attention of the documents of one batch, which are not moved for it."""
+
+    documents: Any
+    """Where documents begin, as whatever computes it needs it."""
+
+    def __call__(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, window: int | None, /
+    ) -> torch.Tensor:
+        """Return attention of tokens (tokens, heads, d_head); `window` counts the query itself, None is no bound."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,41 +55,48 @@ class Layout:
         Position of each token in its document, (rows, tokens).
     whole
         Whether every row is one document: then nothing is moved.
-    documents
-        Where documents begin, for the fused kernel; None where PyTorch's attention is to be used.
+    in_place
+        Attention of the documents where they lie; None where PyTorch's attention is to be used.
     """
 
     groups: tuple[tuple[int, torch.Tensor], ...]
     back: torch.Tensor
     positions: torch.Tensor
     whole: bool = False
-    documents: native.Documents | None = None
+    in_place: InPlace | None = None
 
 
 _current: ContextVar[Layout] = ContextVar("documents of the batch in work")
 
 
-def lay_out(documents: np.ndarray, device: torch.device | str = "cpu", fused: bool = False) -> Layout:
-    """Return the layout of a batch.
+def beginnings(documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where documents begin in the flattened batch, with its end, and the tokens' positions in them.
 
     Parameters
     ----------
     documents
         Integers (rows, tokens); a document is a run of equal numbers within a row (padding is a document, too).
+    """
+    first = np.ones(documents.shape, bool)
+    first[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    starts = np.append(np.flatnonzero(first), documents.size)
+    positions = np.arange(documents.size) - np.repeat(starts[:-1], np.diff(starts))
+    return starts, positions.reshape(documents.shape)
+
+
+def lay_out(documents: np.ndarray, device: torch.device | str = "cpu") -> Layout:
+    """Return the layout of a batch.
+
+    Parameters
+    ----------
+    documents
+        Integers (rows, tokens), as for `beginnings`.
     device
         Where the model computes.
-    fused
-        Use the fused kernel (float32 on a CPU).
     """
     n_rows, n_tokens = documents.shape
-    first = np.ones((n_rows, n_tokens), bool)
-    first[:, 1:] = documents[:, 1:] != documents[:, :-1]
-    starts = np.flatnonzero(first)
-    lengths = np.diff(np.append(starts, n_rows * n_tokens))
-    positions = np.arange(n_rows * n_tokens) - np.repeat(starts, lengths)
-    where = torch.from_numpy(positions.reshape(n_rows, n_tokens)).to(device)
-    if fused:
-        return _fused(where, np.append(starts, n_rows * n_tokens))
+    edges, positions = beginnings(documents)
+    starts, lengths = edges[:-1], np.diff(edges)
     padded = np.minimum(np.maximum(_SHORTEST, 1 << np.ceil(np.log2(lengths)).astype(int)), n_tokens)
     groups, back, offset = [], np.empty(n_rows * n_tokens, np.int64), 0
     for length in np.unique(padded):
@@ -89,19 +107,12 @@ def lay_out(documents: np.ndarray, device: torch.device | str = "cpu", fused: bo
         back[index[inside]] = offset + np.flatnonzero(inside)
         groups.append((int(length), torch.from_numpy(index.ravel()).to(device)))
         offset += index.size
-    return Layout(tuple(groups), torch.from_numpy(back).to(device), where)
+    return Layout(tuple(groups), torch.from_numpy(back).to(device), torch.from_numpy(positions).to(device))
 
 
-def _fused(positions: torch.Tensor, starts: np.ndarray) -> Layout:
-    documents = native.Documents(torch.from_numpy(starts.astype(np.int64)))
-    return Layout((), torch.empty(0, dtype=torch.int64), positions, documents=documents)
-
-
-def whole_rows(n_rows: int, n_tokens: int, device: torch.device | str = "cpu", fused: bool = False) -> Layout:
+def whole_rows(n_rows: int, n_tokens: int, device: torch.device | str = "cpu") -> Layout:
     """Return the layout of a batch in which every row is one document."""
     positions = torch.arange(n_tokens, device=device).expand(n_rows, -1)
-    if fused:
-        return _fused(positions, np.arange(n_rows + 1) * n_tokens)
     return Layout((), torch.empty(0, dtype=torch.int64, device=device), positions, whole=True)
 
 
@@ -166,15 +177,14 @@ def _attention(
                 " use `chunk`"
             )
     layout, (rows, _, tokens, _) = _current.get(), query.shape
-    # Values may be wider or narrower than keys (DeepSeek): the fused kernel has one width for all.
+    # Values may be wider or narrower than keys (DeepSeek): attention in place has one width for all.
     equal = query.shape[-1] == key.shape[-1] == value.shape[-1]
-    if layout.documents is not None and softcap is None and query.dtype == torch.float32 and equal:
+    if layout.in_place is not None and softcap is None and query.dtype == torch.float32 and equal:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        parts = (part.transpose(1, 2).flatten(0, 1).contiguous() for part in (query, key, value))
-        fused = _Fused.apply(*parts, layout.documents, scale, sliding_window)
-        return fused.unflatten(0, (rows, tokens)), None
-    if layout.documents is not None:
-        layout = _unfused(layout)
+        q, k, v = (part.transpose(1, 2).flatten(0, 1).contiguous() for part in (query, key, value))
+        return layout.in_place(q, k, v, scale, sliding_window).unflatten(0, (rows, tokens)), None
+    if layout.in_place is not None:
+        layout = _moved(layout)
     if layout.whole:
         return _causal(query, key, value, scaling, sliding_window, softcap).transpose(1, 2), None
     there = torch.cat([index for _, index in layout.groups]) if len(layout.groups) > 1 else layout.groups[0][1]
@@ -189,36 +199,9 @@ def _attention(
     return _Back.apply(joined, layout.back, there).unflatten(0, (rows, tokens)), None
 
 
-class _Fused(torch.autograd.Function):
-    """Attention of documents (tokens, heads, d_head) by the fused kernel."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        documents: native.Documents,
-        scale: float,
-        window: int | None,
-    ) -> torch.Tensor:
-        out, shifts = torch.empty_like(query), query.new_empty(query.shape[:2])
-        native.attend(query, key, value, out, shifts, documents, scale, window)
-        ctx.save_for_backward(query, key, value, out, shifts)
-        ctx.options = documents, scale, window
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> Any:
-        query, key, value, out, shifts = ctx.saved_tensors
-        grads = (torch.empty_like(query), torch.empty_like(key), torch.empty_like(value))
-        native.attend_back(grad.contiguous(), query, key, value, out, shifts, grads, *ctx.options)
-        return (*grads, None, None, None)
-
-
 @functools.lru_cache(maxsize=4)
-def _unfused(layout: Layout) -> Layout:
-    """Return `layout` for PyTorch's attention: some layers are not what the fused kernel computes."""
+def _moved(layout: Layout) -> Layout:
+    """Return `layout` for PyTorch's attention: some layers are not what attention in place computes."""
     positions = layout.positions
     return lay_out((positions == 0).reshape(-1).cumsum(0).reshape(positions.shape).numpy(), positions.device)
 

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from temporal_adapters.engines.model import native
+from temporal_adapters.engines.model.attention import Layout
 from temporal_adapters.engines.model.stacked import SharedLinear, Stack, StackedLinear
 
 KINDS = frozenset({"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM"})
@@ -86,13 +87,15 @@ class LeanModel:
         self.norm = _Norm(self.model.norm)
         self._angles: tuple[torch.Tensor, torch.Tensor] | None = None
 
-    def hidden(self, ids: torch.Tensor, positions: torch.Tensor, documents: native.Documents) -> torch.Tensor:
-        """Return last hidden states (rows, tokens, d_model) for `ids` and `positions` (rows, tokens).
+    def hidden(self, ids: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """Return last hidden states (rows, tokens, d_model) for `ids` (rows, tokens) and their layout in place.
 
         They are overwritten by the next call; their backward pass is to be run once, before that.
         """
         x = self.model.embed_tokens(ids)
-        batch = Batch(documents, *self._turns(x, positions), self.stack.n_active)
+        if layout.in_place is None:
+            raise RuntimeError("lean layers attend to documents where they lie: the layout has none")
+        batch = Batch(layout.in_place.documents, *self._turns(x, layout.positions), self.stack.n_active)
         flat = x.flatten(0, 1).contiguous()
         for layer in self.layers:
             flat = _LayerFunction.apply(flat, layer, batch, *layer.adapters())

@@ -12,7 +12,7 @@ series is read on the study's scale; min-max scaling, as published, changes no c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import ValidityError
 from temporal_adapters.ground.tables import ADAPTERS
@@ -21,12 +21,28 @@ from temporal_adapters.stages import probe
 from temporal_adapters.stages.series import pool
 from temporal_adapters.study.artifacts import RunFolder
 from temporal_adapters.study.config.tokens import Tokens
-from temporal_adapters.study.config.train import Train
 
 if TYPE_CHECKING:
     import polars as pl
 
     from temporal_adapters.study.config import Study
+
+RECIPE: dict[str, Any] = {
+    "r": 128,
+    "alpha": 128.0,
+    "rslora": False,
+    "dropout": 0.0,
+    "targets": "default",
+    "schedule": "linear",
+    "warmup_steps": 0,
+    "weight_decay": 0.0,
+    "betas": (0.9, 0.999),
+    "max_grad_norm": 1.0,
+    "ema_decay": None,
+    "checkpoint_steps": (),
+    "held_out_every": None,
+}
+"""Settings of `train` that the published recipe fixes, beside the rate; the others are the study's."""
 
 LEGACY = "legacy-v1"
 """Scoring of the published script."""
@@ -34,25 +50,7 @@ LEGACY = "legacy-v1"
 
 def published(study: Study, run: RunFolder, rate: float) -> Variant:
     """Return the study trained as published, at one learning rate, with the study's own training tokens."""
-    ours = study.train
-    train = Train(
-        seeds=ours.seeds,
-        r=128,
-        alpha=128,
-        dropout=0.0,
-        targets="default",
-        learning_rate=rate,
-        schedule="linear",
-        warmup_steps=0,
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        epochs=ours.epochs,
-        steps=ours.steps,
-        blocks_per_step=ours.blocks_per_step,
-        micro_batch=ours.micro_batch,
-        together=ours.together,
-        save_every_s=ours.save_every_s,
-    )
+    train = study.train.model_copy(update={**RECIPE, "learning_rate": rate})
     method = study.series.method or study.probe.methods[0]
     changes = {
         "train": train.model_dump(),

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from temporal_adapters.engines.model import Base, Layout, Stack, inside, lay_out, whole_rows
-from temporal_adapters.engines.model.lean import is_fusable, lean
+from temporal_adapters.engines.model import Base, Layout, Stack, inside
+from temporal_adapters.engines.model.kernels import Kernels
 from temporal_adapters.stages.tokens import IGNORED, Blocks
 from temporal_adapters.stages.train.loss import Wanted, head_losses, logits_loss
 
@@ -35,33 +35,32 @@ class Forward:
         The base with its adapters attached.
     attention
         ``document`` or ``chunk``.
-    fused
-        Use the fused kernels where they fit (small float32 bases on a CPU).
+    kernels
+        What computes between the matrix products.
     """
 
-    def __init__(self, base: Base, stack: Stack, attention: str, fused: bool = True) -> None:
-        self.base, self.stack, self.attention = base, stack, attention
+    def __init__(self, base: Base, stack: Stack, attention: str, kernels: Kernels) -> None:
+        self.base, self.stack, self.attention, self.kernels = base, stack, attention, kernels
         config, head = base.model.config, base.model.get_output_embeddings()
         self.head = head if type(head) is nn.Linear and config.model_type in _PLAIN_HEADS else None
         self.softcap = getattr(config, "final_logit_softcapping", None)
-        self.fused = fused and is_fusable(base.model)
-        self.lean = lean(stack) if self.fused and self.head is not None else None
+        self.body = kernels.body(stack) if self.head is not None else None
 
     def losses(self, parts: Sequence[Part]) -> torch.Tensor:
         """Return the sum of losses of each adapter on its blocks, (K,): one (blocks, row numbers) per adapter."""
-        batch = _Batch(parts, self.attention, self.base.device, self.fused)
+        batch = _Batch(parts, self.attention, self.base.device, self.kernels)
         with inside(batch.layout):
             hidden = self._hidden(batch).unflatten(0, (self.stack.n_active, -1)).flatten(1, 2)
         if self.head is not None:
-            return head_losses(hidden, self.head, batch.wanted, self.softcap, self.fused)
+            return head_losses(hidden, self.head, batch.wanted, self.softcap, self.kernels)
         pairs = zip(hidden, batch.wanted, strict=True)
         return torch.stack([logits_loss(mine.index_select(0, want.rows), want) for mine, want in pairs])
 
     def _hidden(self, batch: _Batch) -> torch.Tensor:
         """Return last hidden states, or logits where the head is special, (rows, tokens, ...)."""
         layout = batch.layout
-        if self.lean is not None and layout.documents is not None:
-            return self.lean.hidden(batch.ids, layout.positions, layout.documents)
+        if self.body is not None:
+            return self.body.hidden(batch.ids, layout)
         options = {"input_ids": batch.ids, "position_ids": layout.positions, "use_cache": False}
         found: torch.Tensor
         if self.head is not None:
@@ -110,13 +109,13 @@ def _predicted(labels: np.ndarray[Any, Any], documents: np.ndarray[Any, Any]) ->
 class _Batch:
     """The blocks of all adapters, adapter-major, on the device."""
 
-    def __init__(self, parts: Sequence[Part], attention: str, device: torch.device, fused: bool) -> None:
+    def __init__(self, parts: Sequence[Part], attention: str, device: torch.device, kernels: Kernels) -> None:
         documents = [documents_of(blocks, rows, attention) for blocks, rows in parts]
         ids = np.concatenate([blocks.input_ids[rows] for blocks, rows in parts])
         self.layout: Layout = (
-            lay_out(np.concatenate(documents), device, fused)
+            kernels.lay_out(np.concatenate(documents), device)
             if attention == "document"
-            else whole_rows(len(ids), ids.shape[1], device, fused)
+            else kernels.whole_rows(len(ids), ids.shape[1], device)
         )
         self.ids = torch.from_numpy(ids.astype(np.int64)).to(device)
         self.wanted = [

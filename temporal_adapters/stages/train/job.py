@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -18,7 +18,15 @@ import torch
 from temporal_adapters.engines.model import Adapter, LoraShape
 from temporal_adapters.stages.tokens import Blocks
 
+if TYPE_CHECKING:
+    from temporal_adapters.study.config.train import Train
+
 Schedule = Literal["linear", "cosine", "constant"]
+
+OUTSIDE = frozenset({"seeds", "together", "save_every_s", "tensorboard"})
+"""Settings of `train` that say which jobs there are and how they are kept: no part of a recipe."""
+
+_SHAPE = ("r", "alpha", "rslora", "dropout", "targets")
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,8 @@ class Recipe:
         Steps between two measurements of the held-out loss; None measures at the start and the end.
     micro_batch
         Blocks per forward pass and adapter; None chooses.
-    fused
-        Use the fused kernels where they fit; the results differ in the last bits.
+    kernels
+        ``auto`` or ``off`` (see `engines.model.kernels`); the results differ in the last bits.
     """
 
     shape: LoraShape
@@ -65,7 +73,14 @@ class Recipe:
     checkpoint_steps: tuple[int, ...] = ()
     held_out_every: int | None = None
     micro_batch: int | None = None
-    fused: bool = True
+    kernels: Literal["auto", "off"] = "auto"
+
+    @classmethod
+    def of(cls, settings: Train, attention: Literal["document", "chunk"]) -> Self:
+        """Return the section `train` as a recipe: every setting but those `OUTSIDE` of it."""
+        shape = LoraShape(**{name: getattr(settings, name) for name in _SHAPE})
+        rest = type(settings).model_fields.keys() - OUTSIDE - set(_SHAPE)
+        return cls(shape, attention=attention, **{name: getattr(settings, name) for name in rest})
 
     def n_steps(self, n_blocks: int) -> int:
         """Return the number of optimizer steps on a corpus of `n_blocks`."""

@@ -19,6 +19,7 @@ import torch
 
 from temporal_adapters.engines.model import Adapter, Base, document_attention, new_adapter, stacked
 from temporal_adapters.engines.model.adapter import redraw
+from temporal_adapters.engines.model.kernels import choose
 from temporal_adapters.engines.model.stacked import Dropout
 from temporal_adapters.ground.errors import TrainError
 from temporal_adapters.ground.progress import Listener, Tick, silent
@@ -157,6 +158,7 @@ class _Runner:
         self.base, self.recipe, self.keeper, self.listener = base, recipe, keeper, listener
         self.done, self.total = 0, n_tokens
         self.template = new_adapter(base.model, recipe.shape, torch.Generator())
+        self.kernels = choose(base.model, recipe.kernels)
         self.block_length = 0
 
     def run(self, jobs: Iterator[Job], together: int | None) -> Iterator[Fitted]:
@@ -200,7 +202,7 @@ class _Runner:
 
     def _round(self, weights: Weights, slots: list[Slot], jobs: Iterator[Job]) -> Iterator[Fitted]:
         """Step all slots; a finished one is refilled, or ends the round if no job is left."""
-        forward = Forward(self.base, weights.stack, self.recipe.attention, self.recipe.fused)
+        forward = Forward(self.base, weights.stack, self.recipe.attention, self.kernels)
         while True:
             for number in range(len(slots)):
                 yield from self._refill(weights, slots, number, jobs)
@@ -239,7 +241,7 @@ class _Runner:
             slot.losses.append(sums[number] / counts[number].weight)
             slot.step += 1
             slot.n_tokens += counts[number].tokens
-            slot.n_fused += forward.fused
+            slot.n_fused += forward.kernels.fused
             self._after_step(forward, weights, slot, number)
         self.done += len(slots) * self._tokens_per_step
         self._tell(slots)

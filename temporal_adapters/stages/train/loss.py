@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from temporal_adapters.engines.model import native
+from temporal_adapters.engines.model.kernels import Kernels
 
 _ELEMENTS = {"cpu": 1 << 17, "cuda": 1 << 28}
 """Logits held at a time: half a MiB in float32 stays in a core's cache; a GPU wants large pieces (1 GiB)."""
@@ -46,11 +46,11 @@ class _HeadLosses(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: torch.Tensor, head: nn.Linear, wanted: Sequence[Wanted], softcap: float | None, fused: bool
+        ctx: Any, hidden: torch.Tensor, head: nn.Linear, wanted: Sequence[Wanted], softcap: float | None, how: Kernels
     ) -> torch.Tensor:
         grad = torch.zeros_like(hidden) if ctx.needs_input_grad[0] else None
         found = [
-            _pieces(hidden[number], head, mine, softcap, None if grad is None else grad[number], fused)
+            _pieces(hidden[number], head, mine, softcap, None if grad is None else grad[number], how)
             for number, mine in enumerate(wanted)
         ]
         ctx.grad = grad
@@ -67,56 +67,26 @@ def _pieces(
     wanted: Wanted,
     softcap: float | None,
     grad: torch.Tensor | None,
-    fused: bool,
+    kernels: Kernels,
 ) -> torch.Tensor:
     """Return the sum of losses of one adapter; write the gradient of `hidden` (tokens, d_model) into `grad`."""
     weight = head.weight
     size = max(64, _ELEMENTS[weight.device.type] // weight.shape[0])
-    total = hidden.new_zeros((), dtype=torch.float64 if fused else torch.float32)
+    total = hidden.new_zeros((), dtype=kernels.total)
     room = hidden.new_empty(min(size, len(wanted.rows)), weight.shape[0])
     for start in range(0, len(wanted.rows), size):
         rows, labels = wanted.rows[start : start + size], wanted.labels[start : start + size]
         factors = None if wanted.factors is None else wanted.factors[start : start + size]
         logits = torch.mm(hidden.index_select(0, rows), weight.T, out=room[: len(rows)])
         logits = (logits if head.bias is None else logits.add_(head.bias)).float()
-        if fused:
-            total += native.cross_entropy(logits, labels, factors, grad is not None)
-        else:
-            total += _cross_entropy(logits, labels, factors, softcap, grad is not None)
+        total += kernels.cross_entropy(logits, labels, factors, softcap, grad is not None)
         if grad is not None:
             grad.index_copy_(0, rows, logits.to(weight.dtype) @ weight)
     return total.float()
 
 
-def _cross_entropy(
-    logits: torch.Tensor,
-    labels: torch.Tensor,
-    factors: torch.Tensor | None,
-    softcap: float | None,
-    wanted: bool,
-) -> torch.Tensor:
-    """Return the weighted sum of losses; `logits` become their gradients if `wanted`."""
-    if softcap is not None:
-        logits.div_(softcap).tanh_().mul_(softcap)
-    label = labels.unsqueeze(1)
-    highest = logits.amax(-1, keepdim=True)
-    chosen = logits.gather(1, label)
-    slope = 1 - (logits / softcap) ** 2 if softcap is not None and wanted else None
-    odds = logits.sub_(highest).exp_()
-    sums = odds.sum(-1, keepdim=True)
-    loss = (sums.log() + highest - chosen).squeeze(1)
-    if wanted:
-        error = odds.mul_(sums.reciprocal_())
-        error.scatter_add_(1, label, torch.full_like(label, -1, dtype=error.dtype))
-        if slope is not None:
-            error.mul_(slope)
-        if factors is not None:
-            error.mul_(factors.unsqueeze(1))
-    return (loss if factors is None else loss * factors).sum()
-
-
 def head_losses(
-    hidden: torch.Tensor, head: nn.Linear, wanted: Sequence[Wanted], softcap: float | None, fused: bool = False
+    hidden: torch.Tensor, head: nn.Linear, wanted: Sequence[Wanted], softcap: float | None, kernels: Kernels
 ) -> torch.Tensor:
     """Return the sum of losses of each adapter, float32 (K,).
 
@@ -130,10 +100,10 @@ def head_losses(
         One per adapter.
     softcap
         Bound of the logits, where the architecture has one.
-    fused
-        Use the fused kernel (float32 on a CPU, no softcap).
+    kernels
+        What computes the cross-entropies.
     """
-    found: torch.Tensor = _HeadLosses.apply(hidden, head, wanted, softcap, fused and softcap is None)
+    found: torch.Tensor = _HeadLosses.apply(hidden, head, wanted, softcap, kernels)
     return found
 
 

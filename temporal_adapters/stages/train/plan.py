@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.engines.model import LoraShape, digest_base, precision
+from temporal_adapters.engines.model import digest_base, precision
 from temporal_adapters.ground.errors import TrainError
 from temporal_adapters.stages.tokens import tokens_expected
 from temporal_adapters.stages.train.job import Recipe
@@ -61,26 +61,7 @@ class Item:
 
 def recipe(study: Study) -> Recipe:
     """Return how the study fits adapters."""
-    settings = study.train
-    shape = LoraShape(settings.r, settings.alpha, settings.rslora, settings.dropout, settings.targets)
-    return Recipe(
-        shape=shape,
-        learning_rate=settings.learning_rate,
-        schedule=settings.schedule,
-        warmup_steps=settings.warmup_steps,
-        weight_decay=settings.weight_decay,
-        betas=settings.betas,
-        max_grad_norm=settings.max_grad_norm,
-        epochs=settings.epochs,
-        steps=settings.steps,
-        blocks_per_step=settings.blocks_per_step,
-        attention=study.tokens.attention,
-        ema_decay=settings.ema_decay,
-        checkpoint_steps=settings.checkpoint_steps,
-        held_out_every=settings.held_out_every,
-        micro_batch=settings.micro_batch,
-        fused=settings.kernels == "auto",
-    )
+    return Recipe.of(study.train, study.tokens.attention)
 
 
 def choose_corpora(run: RunFolder, weeks: Sequence[str] | None, n_required: int = 1) -> list[WeekCorpus]:

@@ -120,6 +120,17 @@ class PromptStyle(Section):
     `auto`: `first` where the first tokens differ, else `sequence`, and the manifest says which."""
 
 
+_NOT_HONOURED = {
+    "seeds": "the experiment's own `seeds` decide",
+    "together": "in an experiment it is called `stacked`, beside `train`",
+    "checkpoint_steps": "an experiment keeps no checkpoints of its adapters",
+    "held_out_every": "an experiment holds no respondents out of a training part",
+    "save_every_s": "an experiment saves no adapters in work",
+    "tensorboard": "an experiment writes no losses for TensorBoard",
+}
+"""Settings of `train` that mean nothing here -> why; they are refused, not ignored."""
+
+
 class LanguageModel(Section):
     """A language model, as it is, with examples, or fine-tuned."""
 
@@ -139,8 +150,8 @@ class LanguageModel(Section):
     """How a respondent becomes text."""
 
     train: Train = Train(epochs=3)
-    """Adapter and optimizer under `fine-tuned`; `blocks_per_step` counts respondents; `seeds` is not used (the
-    experiment's are)."""
+    """Adapter and optimizer under `fine-tuned`; `blocks_per_step` counts respondents; settings without a meaning here
+    (`seeds`, `together`, `checkpoint_steps`, ...) are refused."""
 
     stacked: int | None = Operational(None, ge=1)
     """Adapters trained side by side on the resident base; without it as many as pay."""
@@ -159,6 +170,13 @@ class LanguageModel(Section):
         if isinstance(train, dict) and train.get("epochs") is None and train.get("steps") is None:
             raise ValueError("train: a fine-tuned model needs `epochs` or `steps`")
         return given
+
+    @model_validator(mode="after")
+    def _honours_its_training(self) -> Self:
+        for name, reason in _NOT_HONOURED.items():
+            if name in self.train.model_fields_set:
+                raise ValueError(f"train.{name}: {reason}: remove it")
+        return self
 
 
 class Experiment(Section):
