@@ -49,6 +49,7 @@ def _register() -> None:
         probe,
         report,
         run,
+        settings,
         simulate,
         survey,
         train,
@@ -58,7 +59,7 @@ def _register() -> None:
     )
 
     line = (run, simulate, weeks, pretrain, train, probe, survey, plan, power, correlate, report)
-    for module in (*line, validate, vote, mix, base):
+    for module in (*line, validate, vote, mix, base, settings):
         module.register(app)
 
 
