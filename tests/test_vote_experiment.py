@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from temporal_adapters.cli import app
 from temporal_adapters.ground.errors import VoteError
 from temporal_adapters.ground.tables import VOTES
 from temporal_adapters.ground.tables import check as check_table
-from temporal_adapters.study.config.experiment import Baseline, Experiment
+from temporal_adapters.study.config.experiment import Baseline, Experiment, LanguageModel
 from temporal_adapters.study.config.vote import SurveyMapping, load_mapping
 from temporal_adapters.vote import (
     arrays,
@@ -100,13 +102,25 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, world: Any, monkeypat
     assert grid.collect(small, load_mapping(GLES), tmp_path / "small").equals(undisturbed)
 
 
-def test_another_wording_makes_folds_stale_and_a_report_is_refused(world: Any) -> None:
+def test_another_coding_makes_folds_stale_and_a_report_is_refused(world: Any) -> None:
     document = gles_document()
-    document["items"][0]["question"]["en"] = "Years"
+    document["items"][0]["minimum"] = 15
     plan = experiment.Run(settings(), SurveyMapping.model_validate(document), *world).plan()
     assert plan.done == 39 and "mapping.items" in plan.stale["full/logit-ordinal/fold-0"][0]
     with pytest.raises(VoteError, match="39 of 39 folds are of other settings"):
         grid.collect(settings(), SurveyMapping.model_validate(document), world[1])
+
+
+def test_a_title_and_words_that_no_tabular_model_reads_leave_its_folds_alone(world: Any) -> None:
+    document = gles_document()
+    document["title"], document["prompt"]["answer"] = "Another title", {"en": "Choice:", "de": "Wahl:"}
+    document["items"][0]["question"]["en"] = "Years"
+    changed = SurveyMapping.model_validate(document)
+    assert experiment.Run(settings(), changed, *world).plan().done == 0
+    cell = grid.cells(settings(), changed, world[1])[0][0]
+    asked = dataclasses.replace(cell, model=LanguageModel(name="z", mode="zero-shot"))
+    before, after = (grid.cell_config(asked, settings(), one) for one in (load_mapping(GLES), changed))
+    assert before != after and "Years" in str(after) and "Another title" not in str(after)
 
 
 def test_the_tables_agree_with_each_other_and_with_hand_counts(world: Any) -> None:
@@ -194,8 +208,10 @@ def test_the_report_is_one_page_without_network_and_the_same_bytes_again(world: 
     one = settings(conditions=BASIC["conditions"][:2])
     target = page.write(one, load_mapping(GLES), world[1], draws=100)
     text = (target / "index.html").read_text(encoding="utf-8")
-    assert "GPT-3.5 (published)" in text and text.count("<svg") >= 4
-    assert "src=" not in text and "<link" not in text
+    assert "GPT-3.5 (published)" in text and text.count('src="data:image/svg+xml') >= 4
+    assert text.count("src=") == text.count('src="data:') and "<link" not in text
+    assert "default-src 'none'" in html.unescape(text) and "form-action 'none'" in html.unescape(text)
+    assert 'name="viewport"' in text
     again = page.write(
         settings(**{**BASIC, "conditions": BASIC["conditions"][:2]}), load_mapping(GLES), world[1], draws=100
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 from tiny import ARCHITECTURES
-from vote_worlds import GLES, gles_file, small_mapping, tiny_base
+from vote_worlds import GLES, gles_document, gles_file, small_mapping, tiny_base
 
 from temporal_adapters.engines.model import LoraShape, new_adapter, stacked
 from temporal_adapters.ground.errors import VoteError
@@ -114,7 +116,7 @@ def test_context_and_label_are_the_tokens_of_the_whole_text(people: respondents.
     labels = tokeniser.labels(one.labels, found[0])
     for prompt, context in zip(found, tokeniser.contexts(found), strict=True):
         for word, ids in zip(one.labels, labels.ids, strict=True):
-            assert [*context, *ids] == base.tokenizer(f"{prompt.plain()} {word}")["input_ids"]
+            assert [*context, *ids] == base.tokenizer(f"{prompt.plain()} {word}\n")["input_ids"]
         assert context[0] == base.tokenizer.bos_token_id and context.count(base.tokenizer.bos_token_id) == 1
 
 
@@ -141,6 +143,45 @@ def test_labels_that_begin_alike_are_scored_whole_and_the_reason_is_kept(
     assert labels.scoring("auto") == "sequence" and "'Small party' and 'Small town'" in str(labels.collision)
     with pytest.raises(VoteError, match=r"`scoring: first` cannot tell the classes apart"):
         labels.scoring("first")
+
+
+NESTED = {"CDU/CSU": "Liberal", "SPD": "Liberal Democrats", "Greens": "Liberal Democrats-Alliance"}
+
+
+def test_of_three_nested_labels_each_is_recovered_and_all_hold_at_most_everything(tmp_path: Path) -> None:
+    document = gles_document()
+    for label in document["target"]["labels"]:
+        label["text"] = NESTED.get(label["name"], label["name"])
+    mapping = small_mapping(target=document["target"])
+    people = respondents.load(gles_file(tmp_path, ".parquet", 900), mapping).voters()
+    # The truth: everybody votes for the party they identify with, and who has none stays at home.
+    own = {str(code): name for code, name in mapping.own_party.labels.items()} | {"808": "Non-voter"}
+    loyal = pl.col("vote") == pl.col("party_id").replace_strict(own, default="")
+    people = dataclasses.replace(people, frame=people.frame.filter(loyal))
+    base = tiny_base(people, hidden_size=64, intermediate_size=96)
+    with torch.no_grad():
+        base.model.lm_head.weight.mul_(20)  # a random head as it is cannot be sure of any token
+    (found,) = language.Predictor(fine_tuned(epochs=20), base).predict(make_tasks(people)[:1])
+    assert found.facts["scoring"] == "sequence" and "both begin with the token" in found.facts["scoring_because"]
+    assert (found.reading.mass <= 1 + 1e-6).all()
+    truth = folds.class_indices(found.task.test, mapping)
+    predicted = found.reading.probabilities.argmax(axis=1)
+    for name in NESTED:
+        mine = truth == mapping.labels.index(name)
+        assert mine.sum() >= 10 and (predicted[mine] == truth[mine]).mean() > 0.9, name
+
+
+def test_nested_labels_that_nothing_can_end_are_refused(people: respondents.Respondents, base: Any) -> None:
+    import copy
+
+    tokenizer = copy.deepcopy(base.tokenizer)
+    tokenizer.eos_token = None
+    _, found = prompts(people, 1)
+    tokeniser = Tokeniser(tokenizer)
+    tokeniser._encoder.split = lambda context, answer, real=tokeniser._encoder.split: real(context, answer.rstrip("\n"))
+    with pytest.raises(VoteError, match=r"the label 'Left-wing' begins with the tokens of 'Left', and this tokenizer"):
+        tokeniser.labels(("Left", "Left-wing", "AfD"), found[0])
+    assert not tokeniser.labels(("SPD", "AfD"), found[0]).ends
 
 
 def test_labels_of_the_same_tokens_are_refused(people: respondents.Respondents, base: Any) -> None:
@@ -232,7 +273,7 @@ def fine_tuned(**changes: Any) -> LanguageModel:
     settings = {
         "r": 16,
         "alpha": 32,
-        "epochs": 6,
+        "epochs": 10,
         "learning_rate": 3e-3,
         "blocks_per_step": 32,
         "targets": "all-linear",

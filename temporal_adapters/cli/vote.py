@@ -118,6 +118,7 @@ def _show_tokens(model: LanguageModel, writer: Any, row: dict[str, Any]) -> None
     typer.echo(f"--- {len(tokeniser.contexts([prompt])[0])} tokens before the label")
     for word, ids in zip(labels.words, labels.ids, strict=True):
         typer.echo(f"{word}: {' '.join(repr(tokenizer.decode([token])) for token in ids)}")
+    typer.echo("each label ends with its last token" if labels.ends else "no token ends a label in this tokenizer")
     typer.echo(
         f"scoring: {labels.scoring(model.prompt.scoring)}" + (f" ({labels.collision})" if labels.collision else "")
     )

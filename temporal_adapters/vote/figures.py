@@ -10,21 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from temporal_adapters.stages.report.figures import GREY, INK, PALETTE
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLOURS = (
-    "#1b6ca8",
-    "#d1495b",
-    "#66a182",
-    "#edae49",
-    "#5d3a8e",
-    "#00798c",
-    "#8d5b4c",
-    "#7a7a7a",
-    "#c05299",
-    "#2f4b26",
-)
 _MARKERS = "osD^vP*Xhd"
 
 
@@ -69,7 +59,7 @@ def f1_by_party(f1: pl.DataFrame, condition: str, models: Sequence[str] | None =
             fmt="x" if published else _MARKERS[number % 10],
             markersize=5,
             linewidth=1,
-            color="#000000" if published else _COLOURS[number % 10],
+            color=INK if published else PALETTE[number % 10],
             label=model,
         )
     axes.set_xticks(range(len(labels)), labels, rotation=20)
@@ -93,7 +83,7 @@ def left_out(table: pl.DataFrame, column: str = "accuracy_identifiers") -> Figur
             places,
             part[column].to_list(),
             _MARKERS[number % 10] + "-",
-            color=_COLOURS[number % 10],
+            color=PALETTE[number % 10],
             label=model,
             markersize=5,
             linewidth=1,
@@ -116,7 +106,7 @@ def by_fraction(table: pl.DataFrame, figure_name: str = "macro_f1") -> Figure:
             [row["value"] for row in rows],
             yerr=_bars(rows, "value"),
             fmt=_MARKERS[number % 10] + "-",
-            color=_COLOURS[number % 10],
+            color=PALETTE[number % 10],
             label=model,
             markersize=5,
             linewidth=1,
@@ -134,14 +124,14 @@ def calibration(table: pl.DataFrame, condition: str) -> Figure:
     """Return share correct by confidence, one line per model, with the diagonal of perfect calibration."""
     part = table.filter(pl.col("condition") == condition)
     figure, axes = _canvas(5.5, 4.5)
-    axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
     for number, model in enumerate(_names(part)):
         rows = part.filter(pl.col("model") == model).sort("bin")
         axes.plot(
             rows["confidence"].to_list(),
             rows["correct"].to_list(),
             _MARKERS[number % 10] + "-",
-            color=_COLOURS[number % 10],
+            color=PALETTE[number % 10],
             label=model,
             markersize=4,
             linewidth=1,
@@ -162,7 +152,7 @@ def shares(table: pl.DataFrame, condition: str) -> Figure:
     for number, model in enumerate(models):
         places = [k + 0.6 * (number / max(len(models) - 1, 1) - 0.5) for k in range(len(labels))]
         values = part.filter(pl.col("model") == model)["mean_probability"].to_list()
-        axes.plot(places, values, _MARKERS[number % 10], color=_COLOURS[number % 10], label=model, markersize=5)
+        axes.plot(places, values, _MARKERS[number % 10], color=PALETTE[number % 10], label=model, markersize=5)
     axes.set_xticks(range(len(labels)), labels, rotation=20)
     _finish(axes, f"Vote shares, condition {condition}", "share")
     return figure

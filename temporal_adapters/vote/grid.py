@@ -20,7 +20,7 @@ from temporal_adapters.vote.folds import Case, Task, expand
 if TYPE_CHECKING:
     import polars as pl
 
-VERSION = 1
+VERSION = 2
 STAGE = "vote"
 NO_ANSWER = "(none)"
 """`predicted` where a model gave no answer."""
@@ -76,9 +76,9 @@ def _shows_own_party(case: Case, mapping: SurveyMapping) -> bool:
 
 
 def cell_config(cell: Cell, experiment: Experiment, mapping: SurveyMapping) -> dict[str, Any]:
-    """Return the settings that a cell depends on."""
+    """Return the settings that a cell depends on: what it sees, and nothing that only a page shows."""
     return {
-        "mapping": mapping.model_dump(mode="json"),
+        "mapping": _seen(mapping, cell.model),
         "condition": {
             **scientific(cell.case.condition),
             "left_out": cell.case.left_out,
@@ -89,6 +89,17 @@ def cell_config(cell: Cell, experiment: Experiment, mapping: SurveyMapping) -> d
         "fold": cell.fold,
         "seed": cell.seed,
     }
+
+
+_WORDS = {"question": True, "sentence": True, "sentences": True, "missing_answers": True}
+
+
+def _seen(mapping: SurveyMapping, model: AnyModel) -> dict[str, Any]:
+    """Return what a model sees of a mapping: no title, no subgroups of a report; a tabular model sees no prompt."""
+    unseen: dict[str, Any] = {"title": True, "subgroups": True, "filters": {"__all__": {"why"}}}
+    if isinstance(model, Baseline):
+        unseen |= {"prompt": True, "languages": True, "items": {"__all__": _WORDS}}
+    return mapping.model_dump(mode="json", exclude=unseen)
 
 
 def expected(cell: Cell, experiment: Experiment, mapping: SurveyMapping, inputs: dict[str, str]) -> Expected:

@@ -5,25 +5,26 @@ Takes a finished experiment, gives a folder. Computes nothing itself.
 
 from __future__ import annotations
 
-import html
-import io
+import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.stages.report.figures import as_svg
+from temporal_adapters.stages.report.markup import Markup, document, element
+from temporal_adapters.stages.report.page import asset
 from temporal_adapters.study.artifacts import Expected, make, read_manifest
 from temporal_adapters.study.config.experiment import Experiment
 from temporal_adapters.study.config.vote import SurveyMapping
 from temporal_adapters.vote import figures, grid, summary
 from temporal_adapters.vote.folds import expand
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+VERSION = 2
 
-VERSION = 1
+_OPEN_ROWS = 40  # longer tables are folded, the main one never
 
 _TITLES = {
     "bar": "What may be said of the language models",
@@ -59,13 +60,6 @@ _NOTES = {
     "shares": "difference = mean probability - survey.",
 }
 
-_STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}
-table{border-collapse:collapse;font-size:13px;margin:.5rem 0 1.5rem}
-td,th{padding:.15rem .6rem;border-bottom:1px solid #ddd;text-align:left}
-td.n{text-align:right;font-variant-numeric:tabular-nums}
-h2{margin-top:2.5rem}figure{margin:1rem 0}svg{max-width:100%;height:auto}
-details>summary{cursor:pointer;color:#1b6ca8}p.note{color:#555;font-size:13px}"""
-
 
 def write(
     experiment: Experiment, mapping: SurveyMapping, root: Path, *, weighted: bool = False, draws: int = 2000
@@ -92,7 +86,7 @@ def write(
         tabular=[model.name for model in experiment.baselines],
         n_train=grid.training_sizes(experiment, mapping, root),
     )
-    drawn = {name: svg(figure) for name, figure in figures.all_figures(tables).items()}
+    drawn = {name: as_svg(figure) for name, figure in figures.all_figures(tables).items()}
     config = {
         "experiment": experiment.model_dump(mode="json"),
         "mapping": mapping.survey,
@@ -133,17 +127,6 @@ def _wide(table: pl.DataFrame) -> pl.DataFrame:
     return table.pivot("figure", index=["condition", "model", "n"], values="value", maintain_order=True)
 
 
-def svg(figure: Figure) -> str:
-    """Return a figure as an SVG element, the same bytes every time."""
-    import matplotlib as mpl
-
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "temporal-adapters", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
-
-
 def _page(
     experiment: Experiment,
     mapping: SurveyMapping,
@@ -152,46 +135,57 @@ def _page(
     hidden: tuple[str, ...],
     weighted: bool,
 ) -> str:
-    parts = [f"<h1>{html.escape(experiment.experiment)}</h1>", f"<p>{html.escape(experiment.description)}</p>"]
-    parts.append(
-        f"<p>Survey: {html.escape(mapping.title or mapping.survey)}. Figures are "
-        f"{'weighted' if weighted else 'unweighted'}; {experiment.folds} folds, seeds "
-        f"{', '.join(map(str, experiment.seeds))}.</p>"
-    )
+    weights = "weighted" if weighted else "unweighted"
+    seeds = ", ".join(map(str, experiment.seeds))
+    head = [
+        element("p", "Vote study", class_="kicker"),
+        element("h1", experiment.experiment),
+        element("p", experiment.description, class_="lead") if experiment.description else None,
+        element(
+            "p",
+            f"Survey: {mapping.title or mapping.survey}. Figures are {weights}; {experiment.folds} folds, "
+            f"seeds {seeds}.",
+        ),
+    ]
     if hidden:
-        parts.append(
-            f"<p class=note>Left out, because the condition hides the own party: {html.escape(', '.join(hidden))}.</p>"
-        )
-    for name, title in _TITLES.items():
-        if name not in tables:
-            continue
-        parts.append(f"<h2>{title}</h2>")
-        parts += [
-            f"<figure>{images[key]}</figure>"
-            for key in images
-            if key == name or key.startswith((f"{name}_", f"{name}-"))
-        ]
-        if name in _NOTES:
-            parts.append(f"<p class=note>{_NOTES[name]}</p>")
-        shown = _wide(tables[name]) if name == "figures" else tables[name]
-        body = _table(shown)
-        parts.append(body if shown.height <= 40 else f"<details><summary>{shown.height} rows</summary>{body}</details>")
-    style = f"<style>{_STYLE}</style>"
-    return (
-        "<!doctype html><html lang=en><meta "
-        f"charset=utf-8><title>{html.escape(experiment.experiment)}</title>{style}<body>{''.join(parts)}</body></html>"
+        names = ", ".join(hidden)
+        head.append(element("p", f"Left out, because the condition hides the own party: {names}.", class_="note"))
+    body = [_section(name, title, tables[name], images) for name, title in _TITLES.items() if name in tables]
+    return document(
+        experiment.experiment,
+        [element("header", head), element("main", body, id="content")],
+        style=asset("page.css"),
     )
 
 
-def _table(frame: pl.DataFrame) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in frame.columns)
-    rows = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in frame.iter_rows())
-    return f"<table><tr>{head}</tr>{rows}</table>"
+def _section(name: str, title: str, table: pl.DataFrame, images: Mapping[str, str]) -> Markup:
+    drawn = [one for key, one in images.items() if key == name or key.startswith((f"{name}_", f"{name}-"))]
+    shown = _wide(table) if name == "figures" else table
+    rows = element("div", _table(shown), class_="wide", tabindex="0", role="region", aria_label=title)
+    if name != "figures" and shown.height > _OPEN_ROWS:
+        rows = element("details", element("summary", f"{shown.height} rows"), rows)
+    return element(
+        "section",
+        element("h2", title),
+        [element("figure", element("img", src=_inside(image), alt=f"Figure: {title}")) for image in drawn],
+        element("p", _NOTES[name], class_="note") if name in _NOTES else None,
+        rows,
+    )
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return "<td></td>"
+def _inside(image: str) -> str:
+    """Return a drawing as an image's address: as an element, the page's policy would forbid its styles."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(image.encode()).decode()}"
+
+
+def _table(frame: pl.DataFrame) -> Markup:
+    head = element("tr", [element("th", name, scope="col") for name in frame.columns])
+    return element("table", head, [element("tr", [_cell(value) for value in row]) for row in frame.iter_rows()])
+
+
+def _cell(value: Any) -> Markup:
+    if value is None or value != value:
+        return element("td")
     if isinstance(value, float):
-        return f"<td class=n>{value:.3f}</td>" if value == value else "<td></td>"
-    return f"<td class=n>{value}</td>" if isinstance(value, int) else f"<td>{html.escape(str(value))}</td>"
+        return element("td", f"{value:.3f}", class_="n")
+    return element("td", value, class_="n") if isinstance(value, int) else element("td", str(value))

@@ -19,6 +19,7 @@ import torch
 from temporal_adapters.engines.model import Adapter, Base, stacked
 from temporal_adapters.ground.errors import VoteError
 from temporal_adapters.stages.probe.forward import float32_head
+from temporal_adapters.stages.probe.tree import Path, Tree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Ids = tuple[int, ...]
 
+_CONTEXT = -1  # stands for the whole context, whose ids are not known to the tree
 _TOKENS = {"cpu": 4096, "cuda": 65536}  # tokens per forward pass beyond which more rows gain nothing
 
 
@@ -46,24 +48,25 @@ class Reading:
     mass: Floats
 
 
-class _Tree:
-    """The labels as a tree: nodes are tokens that have to be fed to the model, edges are tokens that are scored."""
+class _Branches:
+    """The labels as branches behind a context: nodes are tokens to be fed, edges are tokens that are scored.
+
+    Node 0 is the end of the context; the last token of a label is scored, but not fed.
+    """
 
     def __init__(self, labels: Sequence[Ids], scoring: Literal["first", "sequence"]) -> None:
-        paths = [ids[:1] for ids in labels] if scoring == "first" else list(labels)
-        places: dict[Ids, int] = {(): 0}
-        for ids in paths:
-            for stop in range(1, len(ids)):
-                places.setdefault(ids[:stop], len(places))
-        self.prefixes = list(places)
-        self.ids = np.array([prefix[-1] for prefix in self.prefixes[1:]], dtype=np.int64)
-        self.depth = np.array([len(prefix) for prefix in self.prefixes[1:]], dtype=np.int64)
-        self.edges = [[(places[ids[:at]], ids[at]) for at in range(len(ids))] for ids in paths]
-        size = len(self.ids)
-        self.sees = np.zeros((size, size), dtype=bool)
-        for row, prefix in enumerate(self.prefixes[1:]):
-            for stop in range(1, len(prefix) + 1):
-                self.sees[row, places[prefix[:stop]] - 1] = True
+        tree = Tree()
+        for number, ids in enumerate(labels):
+            tree.add(number, Path((_CONTEXT,), ids[:1] if scoring == "first" else ids))
+        fed = sorted({node for rows in tree.rows for node in rows[:-1]} - {0})
+        place = {0: 0, **{node: number for number, node in enumerate(fed, start=1)}}
+        self.ids = np.array([tree.ids[node] for node in fed], dtype=np.int64)
+        self.depth = np.array([tree.depths[node] for node in fed], dtype=np.int64)
+        self.sees = tree.visible()[np.ix_(fed, fed)]
+        self.edges = [
+            [(place[node], token) for node, token in zip(rows[:-1], ids, strict=False)]
+            for rows, ids in zip(tree.rows, labels, strict=True)
+        ]
 
 
 def read(
@@ -92,7 +95,7 @@ def read(
     VoteError
         If a prompt is longer than the base's window of attention.
     """
-    tree = _Tree(labels, scoring)
+    tree = _Branches(labels, scoring)
     longest = max((len(ids) for part in contexts for ids in part), default=0) + len(tree.ids)
     check_length(base, longest)
     count = rows or max(1, _TOKENS[base.device.type] // (longest * max(len(adapters), 1)))
@@ -129,7 +132,7 @@ def check_length(base: Base, longest: int) -> None:
         )
 
 
-def _forward(base: Base, contexts: Sequence[Ids], tree: _Tree) -> Floats:
+def _forward(base: Base, contexts: Sequence[Ids], tree: _Branches) -> Floats:
     """Return the log-probabilities of the labels, shape (n_rows, n_labels)."""
     length, extra = max(map(len, contexts)), len(tree.ids)
     ids = np.zeros((len(contexts), length + extra), dtype=np.int64)

@@ -1,6 +1,9 @@
 """Prompts and labels as token ids, with the split between them checked.
 
-Takes a tokenizer and prompts, gives ids. Knows no weights.
+Takes a tokenizer and prompts, gives ids. Knows no weights; the split is that of `stages.probe.encode`.
+
+A label ends: behind its words stands the line end that the prompt's lines have (in a chat, the token that ends a turn).
+Without it, a class whose words begin another's could never lose to it, nor the longer ever be predicted.
 """
 
 from __future__ import annotations
@@ -9,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.ground.errors import ProbeError, VoteError
+from temporal_adapters.stages.probe.encode import Encoder
 from temporal_adapters.vote.prompts import Prompt
 
 Ids = tuple[int, ...]
@@ -24,13 +28,16 @@ class Labels:
     words
         Words of each class.
     ids
-        Token ids of each class behind the prompt.
+        Token ids of each class behind the prompt, its end included.
+    ends
+        Whether an end stands behind every class: then no class begins another one.
     collision
         A sentence about two classes that begin with the same token, None where all first tokens differ.
     """
 
     words: tuple[str, ...]
     ids: tuple[Ids, ...]
+    ends: bool
     collision: str | None
 
     def scoring(self, asked: Literal["auto", "first", "sequence"]) -> Literal["first", "sequence"]:
@@ -56,10 +63,8 @@ class Tokeniser:
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
+        self._encoder = Encoder(tokenizer)
         self._known: dict[str, Ids] = {}
-        ids = tokenizer("a")["input_ids"]
-        bos = tokenizer.bos_token_id
-        self._bos = int(bos) if bos is not None and len(ids) and ids[0] == bos else None
 
     def contexts(self, prompts: Sequence[Prompt]) -> list[Ids]:
         """Return the ids of each prompt, the beginning-of-text token exactly once where the tokenizer uses one."""
@@ -67,13 +72,8 @@ class Tokeniser:
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         if new:
             for text, ids in zip(new, self.tokenizer(new, add_special_tokens=False)["input_ids"], strict=True):
-                self._known[text] = self._begin(ids)
+                self._known[text] = self._encoder.begin(ids)
         return [self._known[text] for text in texts]
-
-    def _begin(self, ids: Sequence[int]) -> Ids:
-        if self._bos is None or (ids and ids[0] == self._bos):
-            return tuple(ids)
-        return (self._bos, *ids)
 
     def _text(self, prompt: Prompt) -> str:
         if not prompt.chat:
@@ -91,24 +91,45 @@ class Tokeniser:
             If a token reaches over the end of the prompt, a class has no token, or two classes are the same tokens.
         """
         text, context = self._text(prompt), self.contexts([prompt])[0]
-        found: list[Ids] = []
-        for word in words:
-            whole = self._begin(self.tokenizer(text + prompt.delimiter + word, add_special_tokens=False)["input_ids"])
-            if whole[: len(context)] != context:
+        bare = [self._behind(text, context, prompt.delimiter + word, word) for word in words]
+        for place, ids in enumerate(bare):
+            if ids in bare[:place]:
                 raise VoteError(
-                    f"the label {word!r} melts into the end of the prompt {text[-12:]!r} in this tokenizer: end "
-                    "the prompt differently"
-                )
-            ids = whole[len(context) :]
-            if not ids:
-                raise VoteError(f"the label {word!r} has no token in this tokenizer: give the class another `text`")
-            if ids in found:
-                raise VoteError(
-                    f"the labels {words[found.index(ids)]!r} and {word!r} are the same tokens: give one of them "
+                    f"the labels {words[bare.index(ids)]!r} and {words[place]!r} are the same tokens: give one of them "
                     "another `text`"
                 )
-            found.append(ids)
-        return Labels(tuple(words), tuple(found), self._collision(words, found))
+        ended = [self._ended(text, prompt, word, ids) for word, ids in zip(words, bare, strict=True)]
+        ends = all(len(whole) > len(ids) for whole, ids in zip(ended, bare, strict=True))
+        if not ends:
+            _require_no_prefix(words, bare)
+        return Labels(tuple(words), tuple(ended if ends else bare), ends, self._collision(words, bare))
+
+    def _behind(self, text: str, context: Ids, answer: str, word: str) -> Ids:
+        """Return the ids of `answer` behind the prompt, which must keep the ids that it has alone."""
+        try:
+            found = self._encoder.split(text, answer)
+        except ProbeError as error:
+            if "no token" in str(error):
+                raise VoteError(
+                    f"the label {word!r} has no token in this tokenizer: give the class another `text`"
+                ) from None
+            found = None
+        if found is None or found.context != context:
+            raise VoteError(
+                f"the label {word!r} melts into the end of the prompt {text[-12:]!r} in this tokenizer: end "
+                "the prompt differently"
+            )
+        return found.answer
+
+    def _ended(self, text: str, prompt: Prompt, word: str, ids: Ids) -> Ids:
+        """Return a label with its end: the line end, else the tokenizer's end of text; without one as it is."""
+        if not prompt.chat:
+            whole = self._encoder.split(text, f"{prompt.delimiter}{word}\n").answer
+            end = whole[len(ids) :]
+            if whole[: len(ids)] == ids and end and end[0] != self.tokenizer.unk_token_id:
+                return whole
+        end_of_text = self.tokenizer.eos_token_id
+        return ids if end_of_text is None else (*ids, int(end_of_text))
 
     def _collision(self, words: Sequence[str], ids: Sequence[Ids]) -> str | None:
         first: dict[int, str] = {}
@@ -118,3 +139,14 @@ class Tokeniser:
                 return f"{first[label[0]]!r} and {word!r} both begin with the token {shared!r}"
             first[label[0]] = word
         return None
+
+
+def _require_no_prefix(words: Sequence[str], ids: Sequence[Ids]) -> None:
+    """Refuse labels of which one begins another where nothing ends them."""
+    for short, begin in zip(words, ids, strict=True):
+        for long, whole in zip(words, ids, strict=True):
+            if begin != whole and whole[: len(begin)] == begin:
+                raise VoteError(
+                    f"the label {long!r} begins with the tokens of {short!r}, and this tokenizer has no line end "
+                    "and no end of text that could end a label: give one of the classes another `text`"
+                )

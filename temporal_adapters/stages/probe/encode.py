@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,19 +91,34 @@ class Encoder:
         ProbeError
             If a token straddles the split, or the prompt has no token.
         """
-        text = self.context_text(prompt)
         # A chat turn opens right behind the template's header: there is nothing to delimit.
         delimiter = "" if prompt.chat and not prompt.prefix else prompt.delimiter
-        ids, n_context = self._split(text, delimiter + form)
-        if self.bos is not None and (not ids or ids[0] != self.bos):
-            ids, n_context = [self.bos, *ids], n_context + 1
+        return self.split(self.context_text(prompt), delimiter + form)
+
+    def split(self, context: str, answer: str) -> Encoded:
+        """Return the ids of two texts that follow each other, encoded together and parted where they meet.
+
+        Raises
+        ------
+        ProbeError
+            If a token straddles the split, or one of the two has no token.
+        """
+        ids, n_context = self._split(context, answer)
+        begun = self.begin(ids)
+        ids, n_context = list(begun), n_context + len(begun) - len(ids)
         if n_context == 0:
             raise ProbeError(
-                f"the prompt before {form!r} has no token and the tokenizer has no beginning of text: add a text"
+                f"the prompt before {answer!r} has no token and the tokenizer has no beginning of text: add a text"
             )
         if n_context == len(ids):
-            raise ProbeError(f"the surface form {form!r} has no token under this tokenizer")
+            raise ProbeError(f"the surface form {answer!r} has no token under this tokenizer")
         return Encoded(tuple(ids[:n_context]), tuple(ids[n_context:]))
+
+    def begin(self, ids: Sequence[int]) -> tuple[int, ...]:
+        """Return ids with the beginning of text in front, exactly once, where the tokenizer uses one."""
+        if self.bos is None or (ids and ids[0] == self.bos):
+            return tuple(ids)
+        return (self.bos, *ids)
 
     def _split(self, context: str, answer: str) -> tuple[list[int], int]:
         whole = context + answer

@@ -7,6 +7,7 @@ over the lags. A smoothed view says so on the figure.
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
 
 ADAPTERS_COLOUR, SURVEY_COLOUR, INK, GREY = "#0061a4", "#b34700", "#1c1b1a", "#77736d"
 """Blue and vermilion stay apart for every kind of colour blindness, and in grey by line against dots."""
+
+PALETTE = (
+    ADAPTERS_COLOUR,
+    SURVEY_COLOUR,
+    "#4a8f5c",
+    "#c99a2e",
+    "#4a3d7c",
+    "#00798c",
+    "#8d5b4c",
+    "#7a7a7a",
+    "#c05299",
+    "#2f4b26",
+)
+"""Colours of things that are many, each with a mark of its own."""
 
 _VIEW = {"z": "z-score", "min-max": "share of the range"}
 _PER_ROW = 3
@@ -202,3 +217,11 @@ def save(figure: Figure, target: Any, kind: str, dpi: int) -> None:
     with mpl.rc_context({"svg.hashsalt": "temporal-adapters", "svg.fonttype": "none", "pdf.fonttype": 42}):
         dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
         figure.savefig(target, format=kind, dpi=dpi, metadata=dated)
+
+
+def as_svg(figure: Figure) -> str:
+    """Return a figure as an SVG element, the same bytes every time."""
+    buffer = io.StringIO()
+    save(figure, buffer, "svg", dpi=72)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

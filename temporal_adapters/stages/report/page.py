@@ -6,24 +6,19 @@ inside the page; a content security policy forbids every request and every scrip
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from importlib import resources
 from typing import Any
 
 from temporal_adapters.stages.report import cards, explorer, instrument, mixing, placebos, quality, results, sections
-from temporal_adapters.stages.report.markup import Markup, element, join, json_block
+from temporal_adapters.stages.report.markup import Markup, document, element, json_block
 from temporal_adapters.stages.report.material import Material
 from temporal_adapters.stages.report.option import OptionView
 
 
 def render(material: Material, views: list[OptionView]) -> str:
     """Return the whole page."""
-    style = _asset("page.css")
-    script = Markup(_asset("page.js") + _asset("explorer.js"))
-    policy = (
-        f"default-src 'none'; style-src {_allow(style)}; script-src {_allow(script)}; img-src data:; base-uri 'none'"
-    )
+    style = asset("page.css")
+    script = Markup(asset("page.js") + asset("explorer.js"))
     parts = [
         results.headline(material, views),
         sections.recovery(material),
@@ -39,36 +34,21 @@ def render(material: Material, views: list[OptionView]) -> str:
         sections.provenance(material),
     ]
     title = material.study.report.title or material.study.study
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{title} \u2013 temporal-adapters"),
-        element("style", style),
-    )
     main = element("main", [part for part in parts if part is not None], id="content")
     tip = element("div", id="tip", role="status", aria_live="polite", hidden=True)
-    body = element(
-        "body",
+    body = [
         element("a", "Skip to the results", href="#content", class_="skip"),
         sections.overview(material),
         main,
         tip,
         json_block("data", _payload(material, views)),
-        element("script", script),
-    )
-    return f"<!doctype html>\n{element('html', join([head, body]), lang='en')}\n"
+    ]
+    return document(title, body, style=style, script=script)
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
+    """Return a style sheet or script of the page."""
     return Markup(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
-
-
-def _allow(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"'sha256-{digest}'"
 
 
 def _payload(material: Material, views: list[OptionView]) -> dict[str, Any]:
