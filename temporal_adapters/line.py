@@ -147,7 +147,7 @@ def adapters_series(work: Work, *, since: str = "train") -> pl.DataFrame:
     from temporal_adapters.ground.tables import ADAPTERS
 
     make(work, since=since, until="series")
-    return pl.read_parquet(work.run.series / "series.parquet").filter(pl.col("source") == ADAPTERS)
+    return pl.read_parquet(work.run.series_table).filter(pl.col("source") == ADAPTERS)
 
 
 # What each stage does.
@@ -256,7 +256,7 @@ def _correlate(work: Work) -> None:
 
     correlate.run(work.study, work.run)
     trust.run(work.study, work.run)
-    headline = (work.run.lags / "sentences.txt").read_text(encoding="utf-8").splitlines()[0]
+    headline = work.run.sentences.read_text(encoding="utf-8").splitlines()[0]
     work.say(f"correlate: {headline}")
 
 
@@ -396,7 +396,7 @@ LINE: tuple[Step, ...] = (
     Step("train", _train, {"adapters": _adapters}, "ta train --all"),
     Step("probe", _probe, {"logprobs": _answers, "answers": _answers}, "ta probe"),
     Step("series", _series, {"series": _pooled}, "ta series"),
-    Step("correlate", _correlate, {"lags": _lags, "validity": _trust}, "ta correlate", "survey"),
+    Step("correlate", _correlate, {"lags": _lags, "trust": _trust}, "ta correlate", "survey"),
     Step("recovery", _recovery, {}, "ta run", "simulate"),
     Step("report", _report, {"report": _page}, "ta report"),
 )

@@ -258,7 +258,7 @@ def with_placebos(tmp_path: Path, n: int = 25) -> tuple[Any, RunFolder]:
     frames += permuted(real, 30, 1)
     frames.append(real.with_columns(pl.lit("placebo-base-1").alias("source"), pl.lit(0.5).alias("value")))
     inputs = {"series.parquet": str(read_manifest(run.series).outputs["series.parquet"]["sha256"])}
-    with publish(placebo_series.folder(run), stage="placebo", key="k", version=1, config={}, inputs=inputs) as work:
+    with publish(run.placebos, stage="placebo", key="k", version=1, config={}, inputs=inputs) as work:
         pl.concat(frame.select(list(SERIES.columns)) for frame in frames).write_parquet(
             work.folder / placebo_series.FILE
         )
@@ -435,7 +435,7 @@ def test_validate_placebo_makes_every_kind_from_the_study_and_skips_what_is_done
     code, said = ta("validate", "--placebo", *place(folder))
     assert code == 0, said
     assert "base does not vary" in said
-    table = pl.read_parquet(placebo_series.folder(run) / placebo_series.FILE)
+    table = pl.read_parquet(run.placebos / placebo_series.FILE)
     sources = set(table["source"].unique().to_list())
     assert {"placebo-shuffled-1", "placebo-questionnaire-1", "placebo-base-1", "placebo-permuted-25"} <= sources
     base = table.filter(pl.col("source") == "placebo-base-1")

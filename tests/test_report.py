@@ -105,7 +105,7 @@ def test_a_gap_week_breaks_the_line_and_is_named(made: tuple[RunFolder, str]) ->
 
 
 def test_the_trust_table_says_what_validity_json_says(made: tuple[RunFolder, str]) -> None:
-    known = json.loads((made[0].root / "validity" / "validity.json").read_text())["options"]
+    known = json.loads((made[0].trust / "trust.json").read_text())["options"]
     table = pl.read_parquet(made[0].report / "tables" / "trust.parquet")
     assert table["option"].to_list() == [one["option"] for one in known]
     assert table["reliability_model"].to_list() == [one["model_reliability"] for one in known]

@@ -42,11 +42,11 @@ def expectations(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> Expectation
         "probe": [as_written(run.logprobs("britains-mood", "base")), as_written(run.answers)],
         "series": [as_written(run.series)],
         "correlate": [as_written(run.lags)],
-        "validity": [as_written(run.root / "validity")],
+        "trust": [as_written(run.trust)],
         "report": [],
     }
     names = {ask: step.name for step in LINE for ask in step.folders.values()}
-    names[LINE[6].folders["validity"]] = "validity"
+    names[LINE[6].folders["trust"]] = "trust"
     monkeypatch.setattr(standing, "_ask", lambda ask, study, run: (found[names[ask]], ""))
     return found
 

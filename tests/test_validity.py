@@ -269,7 +269,7 @@ def test_the_stage_writes_every_figure_of_every_option_or_says_why_not(tmp_path:
     series.build(study, run, lambda: [survey])
     trust.run(study, run)
     assert trust.expected(study, run)[0].state == "done"
-    written = json.loads((run.root / "validity" / "validity.json").read_text())
+    written = json.loads((run.trust / "trust.json").read_text())
     assert [entry["option"] for entry in written["options"]] == ["Bored", "Happy", "Sad", "Stressed"]
     happy = written["options"][1]
     assert happy["seeds"]["n_raters"] == 3

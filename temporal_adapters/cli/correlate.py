@@ -48,7 +48,7 @@ def _correlate(
     for one in correlate.accept(session.study, session.run, deviate) if deviate is not None else []:
         session.display.say(f"correlate: deviation from the plan recorded: {one.what}")
     line.make(session.work(), since="correlate", until="correlate")
-    typer.echo((session.run.lags / "sentences.txt").read_text(encoding="utf-8").rstrip())
+    typer.echo(session.run.sentences.read_text(encoding="utf-8").rstrip())
 
 
 def register(app: typer.Typer) -> None:

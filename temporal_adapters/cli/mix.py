@@ -102,7 +102,7 @@ def _say(session: Session, found: dict[str, Any]) -> None:
 
     for line in sentences(found):
         typer.echo(line)
-    typer.echo(f"\nresults: {session.run.root / 'mix' / 'curve'} (curve.parquet, mix.json, figures)")
+    typer.echo(f"\nresults: {session.run.mixed} (curve.parquet, mix.json, figures)")
 
 
 def _say_plan(session: Session, gpu: str | None, as_json: bool) -> None:

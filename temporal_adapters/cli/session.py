@@ -73,7 +73,7 @@ def open_session(
 
     study = load_study(reference, runs, overrides)
     run = RunFolder(runs / study.study)
-    log = run.root / "logs" / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log" if keep_log else None
+    log = run.logs / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log" if keep_log else None
     display = Display(quiet, log)
     ending = _ending.get()
     if ending is not None:

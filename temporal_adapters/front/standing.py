@@ -96,16 +96,12 @@ def standing(study: Study, run: RunFolder, given: Given = Given()) -> Standing: 
     """Look at a run folder without changing it; `given` is how the person named the study."""
     built = read_manifest(run.weeks)
     weeks = [corpus.label for corpus in read_corpora(run)] if built else []
-    grid = {
-        f"{week}/seed-{seed}": run.root / "adapters" / week / f"seed-{seed}"
-        for week in weeks
-        for seed in study.train.seeds
-    }
+    grid = {f"{week}/seed-{seed}": run.adapter(week, seed) for week in weeks for seed in study.train.seeds}
     asked = {ask: _ask(ask, study, run) for step in steps(study) for ask in dict.fromkeys(step.folders.values())}
     stages: list[Stage] = []
     states: dict[str, dict[Path, State]] = {}
     for step, name, ask in [(one, *folder) for one in steps(study) for folder in one.folders.items()]:
-        root = run.root / name
+        root = run.stage(name)
         expected, hindrance = asked[ask]
         known = {one.folder: one for one in expected if one.folder.is_relative_to(root)}
         wanted = list(grid.values()) if name == "adapters" else [] if name == "logprobs" else [root]
@@ -143,7 +139,7 @@ def _state(one: Expected | None, folder: Path) -> State:
 def _stage(name: str, command: str, states: dict[Path, State], expected: list[Expected], run: RunFolder) -> Stage:
     reasons = Counter(reason for one in expected for reason in one.reasons())
     manifests = list(_manifests(list(states)))
-    n_bytes, n_aside = _disk(run.root / name)
+    n_bytes, n_aside = _disk(run.stage(name))
     return Stage(
         name=name,
         command=command,

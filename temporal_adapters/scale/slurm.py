@@ -91,7 +91,7 @@ def _require_all(run: RunFolder, left: Sequence[str], what: str) -> None:
     if left:
         raise ScaleError(
             f"the SLURM tasks ended {_ROUNDS} times with {len(left)} {what} (first {left[0]}): see the logs in"
-            f" {run.root / 'slurm'}"
+            f" {run.slurm}"
         )
 
 
@@ -102,7 +102,7 @@ def _executor(study: Study, run: RunFolder, engine: Engine) -> Any:
         import submitit
     except ImportError:
         raise ScaleError("--engine slurm needs submitit: `pip install 'temporal-adapters[scale]'`") from None
-    executor = submitit.SlurmExecutor(folder=str(run.root / "slurm"))
+    executor = submitit.SlurmExecutor(folder=str(run.slurm))
     options: dict[str, Any] = {"time": _MINUTES, "cpus_per_task": 1, "job_name": f"ta-{study.study}"}
     if study.model.device != "cpu":
         options["gres"] = "gpu:1"

@@ -43,11 +43,6 @@ def build(study: Study, run: RunFolder) -> bool:
     return True
 
 
-def recovery_path(run: RunFolder) -> Path:
-    """Return where the recovery of a run lies."""
-    return run.root / "recovery.json"
-
-
 def measure(run: RunFolder) -> dict[str, Any]:
     """Compare the adapters' series of a run with its world's truth, write ``recovery.json`` and return it.
 
@@ -63,7 +58,7 @@ def measure(run: RunFolder) -> dict[str, Any]:
     from temporal_adapters.worlds.survey import QUESTION
     from temporal_adapters.worlds.write import TRUTH
 
-    truth, series = run.world / TRUTH, run.series / "series.parquet"
+    truth, series = run.world / TRUTH, run.series_table
     for path, command in ((truth, "ta simulate"), (series, "ta series")):
         if not path.is_file():
             raise SimulateError(f"{path} does not exist: run `{command}` first")
@@ -72,19 +67,19 @@ def measure(run: RunFolder) -> dict[str, Any]:
         raise SimulateError(f"{series} holds no answers to the item {QUESTION!r}: ask the questionnaire `demo-mood`")
     counted = count_moods({corpus.start: corpus.path for corpus in read_corpora(run)})
     found = recovery(asked, pl.read_parquet(truth), counted)
-    _write(recovery_path(run), found)
+    _write(run.recovery, found)
     return found
 
 
 def add_seconds(run: RunFolder, seconds: Mapping[str, float]) -> None:
     """Add the seconds of every stage to ``recovery.json``."""
-    path = recovery_path(run)
+    path = run.recovery
     _write(path, json.loads(path.read_text(encoding="utf-8")) | {"seconds": dict(seconds)})
 
 
 def summary(run: RunFolder) -> str:
     """Return the recovery of a run as a few lines for the terminal."""
-    found = json.loads(recovery_path(run).read_text(encoding="utf-8"))
+    found = json.loads(run.recovery.read_text(encoding="utf-8"))
     lines = [
         f"recovery: the answers follow the known truth with r = {found['mean_r']:.2f} (mean over"
         f" {len(found['options'])} moods, {found['n_weeks']} weeks); counting the true mood words in the same posts"

@@ -20,6 +20,7 @@ from typing import Any
 from temporal_adapters.proof.mix import posts as labelled
 from temporal_adapters.proof.mix.posts import Labelled, Posts
 from temporal_adapters.study.artifacts import Expected, RunFolder, make
+from temporal_adapters.study.artifacts.layout import week_entry, weeks_facts
 from temporal_adapters.study.config import Study, scientific
 from temporal_adapters.study.config.mix import Mix
 
@@ -111,14 +112,9 @@ def build(study: Study, run: RunFolder, settings: Mix) -> None:
     def write(folder: Path) -> dict[str, Any]:
         posts = labelled.read(study, settings)
         entries = list(_write(folder, posts, settings))
-        return {
-            "weeks": entries,
-            "n_posts": sum(entry["n_posts"] for entry in entries),
-            "origin": posts.origin,
-            "n_low": len(posts.low),
-            "n_high": len(posts.high),
-            "n_empty": posts.n_empty,
-        }
+        return weeks_facts(
+            entries, origin=posts.origin, n_low=len(posts.low), n_high=len(posts.high), n_empty=posts.n_empty
+        )
 
     make(wanted, write)
 
@@ -140,13 +136,5 @@ def _write(folder: Path, posts: Labelled, settings: Mix) -> Iterator[dict[str, A
         ).select(list(PANEL.columns))
         check(corpus, PANEL, mixture.label).write_parquet(folder / f"{mixture.label}.parquet")
         end = mixture.start + timedelta(days=6)
-        yield {
-            "label": mixture.label,
-            "start": mixture.start.isoformat(),
-            "end": end.isoformat(),
-            "n_posts": len(chosen),
-            "n_users": len(chosen),
-            "share": mixture.share,
-            "seed": mixture.seed,
-            "n_high": mixture.n_high,
-        }
+        more = {"share": mixture.share, "seed": mixture.seed, "n_high": mixture.n_high}
+        yield week_entry(mixture.label, mixture.start, end, len(chosen), len(chosen), **more)

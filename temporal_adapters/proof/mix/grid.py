@@ -76,7 +76,7 @@ def experiment(study: Study, run: RunFolder) -> Experiment:
         problem = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, checkpoint_steps: ")
         raise MixError(f"mix.checkpoints: {problem}") from None
     own = study.model_copy(update={"train": changed, "survey": None, "mix": settings})
-    return Experiment(settings, own, RunFolder(run.root / "mix"))
+    return Experiment(settings, own, RunFolder(run.mix))
 
 
 def require_steps(found: Experiment, todo: Sequence[train.Item]) -> None:

@@ -20,11 +20,12 @@ from temporal_adapters.proof.mix.curve import Question, curve, find_question
 from temporal_adapters.proof.mix.grid import Experiment, experiment, models, require_steps
 from temporal_adapters.stages import probe, train
 from temporal_adapters.study.artifacts import Expected, RunFolder, make, read_manifest
+from temporal_adapters.study.artifacts.layout import ANSWERS_FILE, MIX_CURVE
 from temporal_adapters.study.config import Study, scientific
 from temporal_adapters.study.config.mix import recipe
 
 STAGE, VERSION = "mix-curve", 1
-FOLDER, TABLE, SUMMARY = "curve", "curve.parquet", "mix.json"
+TABLE, SUMMARY = "curve.parquet", "mix.json"
 
 _FIGURE_SETTINGS = ("figures", "width_cm", "dpi")
 
@@ -75,7 +76,7 @@ def read_summary(run: RunFolder) -> dict[str, Any]:
     MixError
         If there is none.
     """
-    path = run.root / "mix" / FOLDER / SUMMARY
+    path = run.mixed / SUMMARY
     if not path.is_file():
         raise MixError(f"{path} does not exist: run `ta mix` first")
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -94,8 +95,8 @@ def expected(found: Experiment) -> Expected:
         "recipe": recipe(found.study),
         "mixes": draw.expected(found.study, found.run, found.settings).key,
     }
-    inputs = {"answers.parquet": answers.outputs["answers.parquet"]["sha256"], "base": digest_base(found.study.model)}
-    return Expected(found.run.root / FOLDER, STAGE, VERSION, config, inputs)
+    inputs = {ANSWERS_FILE: answers.outputs[ANSWERS_FILE]["sha256"], "base": digest_base(found.study.model)}
+    return Expected(found.run.root / MIX_CURVE, STAGE, VERSION, config, inputs)
 
 
 def _write(found: Experiment, question: Question, folder: Path) -> None:
@@ -104,7 +105,7 @@ def _write(found: Experiment, question: Question, folder: Path) -> None:
     from temporal_adapters.proof.mix.figures import write_figures
     from temporal_adapters.proof.mix.summary import summarise
 
-    answers, asked = pl.read_parquet(found.run.answers / "answers.parquet"), recipe(found.study)
+    answers, asked = pl.read_parquet(found.run.answers_table), recipe(found.study)
     table = curve(answers, question, asked["series"]["method"], found.mixtures, asked["series"]["wordings"])
     weeks = read_manifest(found.run.weeks)
     origin = weeks.facts["origin"] if weeks is not None else ""

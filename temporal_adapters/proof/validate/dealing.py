@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temporal_adapters.ground.errors import ValidityError
 from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, make, read_corpora
+from temporal_adapters.study.artifacts.layout import week_entry, weeks_facts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,15 +100,7 @@ def _publish(
         weeks: list[dict[str, Any]] = []
         for corpus, posts in frames:
             posts.write_parquet(target / f"{corpus.label}.parquet", compression="zstd")
-            weeks.append(
-                {
-                    "label": corpus.label,
-                    "start": corpus.start.isoformat(),
-                    "end": corpus.end.isoformat(),
-                    "n_posts": posts.height,
-                    "n_users": posts["user_id"].n_unique(),
-                }
-            )
-        return {"weeks": weeks, "n_posts": sum(week["n_posts"] for week in weeks)}
+            weeks.append(week_entry(corpus.label, corpus.start, corpus.end, posts.height, posts["user_id"].n_unique()))
+        return weeks_facts(weeks)
 
     make(Expected(folder, STAGE, VERSION, config, {corpus.path.name: corpus.sha256 for corpus in corpora}), write)

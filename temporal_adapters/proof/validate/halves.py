@@ -32,6 +32,7 @@ from temporal_adapters.study.artifacts import (
     read_corpora,
     read_manifest,
 )
+from temporal_adapters.study.artifacts.layout import CELLS_FILE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,13 +40,8 @@ if TYPE_CHECKING:
     from temporal_adapters.study.config import Study
 
 STAGE, VERSION = "halves", 2
-NAME, _CELLS = "halves.json", "cells.parquet"
+NAME, _CELLS = "halves.json", CELLS_FILE
 KINDS: tuple[Split, ...] = ("users", "posts")
-
-
-def folder(run: RunFolder, by: Split) -> Path:
-    """Return where the result lies."""
-    return run.validate / f"halves-{by}"
 
 
 def build(study: Study, run: RunFolder, by: Split, listener: Listener = silent) -> Manifest:
@@ -81,9 +77,9 @@ def _half(study: Study, run: RunFolder, by: Split, side: int) -> Variant:
 
 
 def _expected(study: Study, run: RunFolder, by: Split, sides: list[Variant]) -> Expected:
-    inputs = {one.name: digest_file(one.run.series / _CELLS) for one in sides}
-    inputs[_CELLS] = digest_file(run.series / _CELLS)  # of the study itself, whose noise they are
-    return Expected(folder(run, by), STAGE, VERSION, {"by": by, "seed": study.placebo.seed}, inputs)
+    inputs = {one.name: digest_file(one.run.cells_table) for one in sides}
+    inputs[_CELLS] = digest_file(run.cells_table)  # of the study itself, whose noise they are
+    return Expected(run.halves(by), STAGE, VERSION, {"by": by, "seed": study.placebo.seed}, inputs)
 
 
 def document(by: Split, sides: list[Variant]) -> dict[str, Any]:
@@ -91,7 +87,7 @@ def document(by: Split, sides: list[Variant]) -> dict[str, Any]:
     import polars as pl
 
     corpora = [corpus for one in sides for corpus in read_corpora(one.run)]
-    cells = [pl.read_parquet(one.run.series / _CELLS) for one in sides]
+    cells = [pl.read_parquet(one.run.cells_table) for one in sides]
     names = cells[0].select("item", "option").unique(maintain_order=True).rows()
     return {
         "by": by,
@@ -120,7 +116,7 @@ def _one(cells: list[pl.DataFrame], item: str, option: str) -> dict[str, Any]:
 
 def read(run: RunFolder) -> dict[str, Mapping[str, Any]]:
     """Return the results that there are for the answers that the study has now, by kind of half."""
-    return {by: json.loads((folder(run, by) / NAME).read_text(encoding="utf-8")) for by in _made(run, current=True)}
+    return {by: json.loads((run.halves(by) / NAME).read_text(encoding="utf-8")) for by in _made(run, current=True)}
 
 
 def stale(run: RunFolder) -> list[Split]:
@@ -129,7 +125,7 @@ def stale(run: RunFolder) -> list[Split]:
 
 
 def _made(run: RunFolder, *, current: bool) -> list[Split]:
-    cells = run.series / _CELLS
+    cells = run.cells_table
     now = digest_file(cells) if cells.is_file() else None
-    manifests = {by: read_manifest(folder(run, by)) for by in KINDS}
+    manifests = {by: read_manifest(run.halves(by)) for by in KINDS}
     return [by for by, one in manifests.items() if one is not None and (one.inputs.get(_CELLS) == now) is current]

@@ -28,6 +28,7 @@ from temporal_adapters.proof.validate.variants import OTHERS, Variant, answer, v
 from temporal_adapters.proof.validate.world import IN_PROCESS
 from temporal_adapters.stages.trust import placebo_series
 from temporal_adapters.study.artifacts import Expected, Manifest, digest_file, make, read_corpora, read_manifest
+from temporal_adapters.study.artifacts.layout import ANSWERS_FILE, SERIES_FILE
 from temporal_adapters.study.config import scientific
 
 if TYPE_CHECKING:
@@ -113,12 +114,12 @@ def _irrelevant(study: Study, run: RunFolder, questionnaire: str) -> Variant:
 
 def _expected(study: Study, run: RunFolder, made: dict[str, tuple[Variant, pl.DataFrame]]) -> Expected:
     inputs = {
-        "series.parquet": digest_file(run.series / "series.parquet"),
-        "answers.parquet": digest_file(run.answers / "answers.parquet"),
+        SERIES_FILE: digest_file(run.series_table),
+        ANSWERS_FILE: digest_file(run.answers_table),
     }
-    inputs |= {source: digest_file(one.run.series / "series.parquet") for source, (one, _) in made.items()}
+    inputs |= {source: digest_file(one.run.series_table) for source, (one, _) in made.items()}
     config = {"placebo": scientific(study.placebo), "series": scientific(study.series)}
-    return Expected(placebo_series.folder(run), STAGE, VERSION, config, inputs)
+    return Expected(run.placebos, STAGE, VERSION, config, inputs)
 
 
 def _table(study: Study, run: RunFolder, made: dict[str, pl.DataFrame]) -> pl.DataFrame:
@@ -126,7 +127,7 @@ def _table(study: Study, run: RunFolder, made: dict[str, pl.DataFrame]) -> pl.Da
 
     from temporal_adapters.ground import tables
 
-    series = pl.read_parquet(run.series / "series.parquet").filter(pl.col("source") == tables.ADAPTERS)
+    series = pl.read_parquet(run.series_table).filter(pl.col("source") == tables.ADAPTERS)
     frames = [frame.with_columns(pl.lit(source).alias("source")) for source, frame in made.items()]
     frames += permuted(series, study.placebo.permutations, study.placebo.seed)
     frames.append(_base(study, run))
@@ -155,7 +156,7 @@ def _base(study: Study, run: RunFolder) -> pl.DataFrame:
 
     from temporal_adapters.stages.series import pool
 
-    answers = pl.read_parquet(run.answers / "answers.parquet")
+    answers = pl.read_parquet(run.answers_table)
     method = study.series.method or study.probe.methods[0]
     base = answers.filter(pl.col("adapter") == "base")
     days = [corpus.start for corpus in read_corpora(run)]

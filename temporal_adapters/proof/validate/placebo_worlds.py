@@ -85,7 +85,7 @@ def _read(run: RunFolder, survey: str) -> tuple[Array, Array, list[tuple[str, st
     """Return both sources as (options, weeks), the options both have, and the weeks."""
     import polars as pl
 
-    path = run.series / "series.parquet"
+    path = run.series_table
     if not path.is_file():
         raise ValidityError(f"{path} does not exist: run `ta series` first")
     table = pl.read_parquet(path)

@@ -85,6 +85,6 @@ def as_published(answered: Variant, wording: str) -> pl.DataFrame:
     """Return the SERIES of an answered variant by the published scoring and one wording."""
     import polars as pl
 
-    answers = pl.read_parquet(answered.run.answers / "answers.parquet")
+    answers = pl.read_parquet(answered.run.answers_table)
     series = pool(answers, answered.study.series.scale, LEGACY, [wording]).series
     return series.filter(pl.col("source") == ADAPTERS)

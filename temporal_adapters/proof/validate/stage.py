@@ -55,11 +55,6 @@ STAGE, VERSION = "validate", 3
 NAME = "validate.json"
 
 
-def folder(run: RunFolder) -> Path:
-    """Return where the result of a run lies."""
-    return run.validate / "recovery"
-
-
 def build(study: Study, run: RunFolder, listener: Listener = silent) -> Manifest:
     """Measure the recovery of a study and of its references; what is complete is skipped.
 
@@ -100,12 +95,12 @@ def expected(study: Study, run: RunFolder, variants: list[Variant]) -> Expected:
     if study.simulate is not None:
         config["labelled"] = {name: value for name, value in scientific(study.simulate).items() if name in KNOBS}
         config["labelled"]["version"] = labelled.VERSION
-    inputs = {"truth": digest_file(run.world / TRUTH), "series": digest_file(run.series / "series.parquet")}
+    inputs = {"truth": digest_file(run.world / TRUTH), "series": digest_file(run.series_table)}
     inputs |= {corpus.path.name: corpus.sha256 for corpus in read_corpora(run)}
     for one in variants:
-        for path in (one.run.answers / "answers.parquet", one.run.series / "series.parquet"):
+        for path in (one.run.answers_table, one.run.series_table):
             inputs[f"{one.name} {path.name}"] = digest_file(path)
-    return Expected(folder(run), STAGE, VERSION, config, inputs)
+    return Expected(run.validated, STAGE, VERSION, config, inputs)
 
 
 def _table(
@@ -164,5 +159,5 @@ def _write(found: dict[str, Any], target: Path) -> None:
 
 def read(run: RunFolder) -> dict[str, Any] | None:
     """Return the published result of a run, None where there is none."""
-    path = folder(run) / NAME
+    path = run.validated / NAME
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None

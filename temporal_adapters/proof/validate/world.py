@@ -57,7 +57,7 @@ def read_series(study: Study, run: RunFolder, question: str) -> tuple[pl.DataFra
 
     from temporal_adapters.ground.tables import ADAPTERS
 
-    path = run.series / "series.parquet"
+    path = run.series_table
     if not path.is_file():
         raise ValidityError(f"{path} does not exist: run `ta series` (or `ta run`) first")
     table = pl.read_parquet(path).filter(pl.col("item") == question)

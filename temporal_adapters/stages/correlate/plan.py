@@ -48,11 +48,6 @@ class Deviation:
     date: str = ""
 
 
-def path_of(run: RunFolder) -> Path:
-    """Return where a study's plan lies."""
-    return run.root / "plan.json"
-
-
 def analysis_of(study: Study) -> dict[str, Any]:
     """Return the settings that decide what is tested and how, as flat ``section.key`` values."""
     sections: dict[str, Mapping[str, Any]] = {
@@ -83,7 +78,7 @@ def data_hashes(study: Study, run: RunFolder) -> dict[str, str]:
     weeks = read_manifest(run.weeks)
     if weeks is not None:
         found["posts of the weeks"] = digest_json({name: entry["sha256"] for name, entry in weeks.outputs.items()})
-    path = run.series / "series.parquet"
+    path = run.series_table
     if not path.is_file():
         return found
     import polars as pl
@@ -105,7 +100,7 @@ def freeze(study: Study, run: RunFolder) -> Path:
     """
     if study.survey is None:
         raise CorrelateError("the study has no section `survey`: there is nothing to plan")
-    path = path_of(run)
+    path = run.plan
     if path.exists():
         raise CorrelateError(
             f"{path} was frozen on {read(run)['created']}: a plan is made once (remove it to start over)"
@@ -130,7 +125,7 @@ def read(run: RunFolder) -> dict[str, Any]:
     CorrelateError
         If the file is broken, or was changed by hand.
     """
-    path = path_of(run)
+    path = run.plan
     if not path.is_file():
         return {}
     try:
@@ -166,14 +161,14 @@ def accept(study: Study, run: RunFolder, reason: str) -> list[Deviation]:
     """
     plan = read(run)
     if not plan:
-        raise CorrelateError(f"there is no plan to deviate from ({path_of(run)} does not exist)")
+        raise CorrelateError(f"there is no plan to deviate from ({run.plan} does not exist)")
     fresh = [entry for entry in deviations(study, run) if not entry.reason]
     if not reason.strip():
         raise CorrelateError("a deviation from the plan needs a reason in words")
     dated = [Deviation(entry.what, entry.planned, entry.now, reason.strip(), _now()) for entry in fresh]
     if dated:
         plan["deviations"] += [asdict(entry) for entry in dated]
-        _write(path_of(run), plan)
+        _write(run.plan, plan)
     return dated
 
 
@@ -191,7 +186,7 @@ def require_planned(study: Study, run: RunFolder) -> list[Deviation]:
         listed = "; ".join(f"{entry.what}: {_brief(entry.planned)} -> {_brief(entry.now)}" for entry in silent[:3])
         more = f" and {len(silent) - 3} more" if len(silent) > 3 else ""
         raise CorrelateError(
-            f"the analysis differs from {path_of(run)}: {listed}{more};"
+            f"the analysis differs from {run.plan}: {listed}{more};"
             ' go back to the plan, or say why with `ta correlate --deviate "reason"`'
         )
     return found
@@ -218,7 +213,7 @@ def pin(study: Study, run: RunFolder) -> None:
     }
     if fresh:
         plan["pinned"].update(fresh)
-        _write(path_of(run), plan)
+        _write(run.plan, plan)
 
 
 def _brief(value: Any) -> str:

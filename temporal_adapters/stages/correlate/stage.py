@@ -14,6 +14,7 @@ from typing import Any
 from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.stages.correlate import plan
 from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, digest_file, make, read_manifest
+from temporal_adapters.study.artifacts.layout import LAGS_FILE, PLAN_FILE, SENTENCES_FILE, SERIES_FILE
 from temporal_adapters.study.config import Study, scientific
 
 STAGE = "correlate"
@@ -23,12 +24,12 @@ VERSION = 2
 def expected(study: Study, run: RunFolder) -> list[Expected]:
     """Return what this stage would publish today; nothing while the series are missing or there is no survey."""
     series = read_manifest(run.series)
-    if study.survey is None or series is None or "series.parquet" not in series.outputs:
+    if study.survey is None or series is None or SERIES_FILE not in series.outputs:
         return []
     config = {"correlate": scientific(study.correlate), "survey": {"source": study.survey.source}}
-    inputs = {"series.parquet": str(series.outputs["series.parquet"]["sha256"])}
-    if plan.path_of(run).is_file():
-        inputs["plan.json"] = digest_file(plan.path_of(run))
+    inputs = {SERIES_FILE: str(series.outputs[SERIES_FILE]["sha256"])}
+    if run.plan.is_file():
+        inputs[PLAN_FILE] = digest_file(run.plan)
     return [Expected(run.lags, STAGE, VERSION, config, inputs)]
 
 
@@ -43,7 +44,7 @@ def run(study: Study, run: RunFolder) -> Manifest:
     if study.survey is None:
         raise CorrelateError("the study has no section `survey`: there is nothing to correlate with")
     if not expected(study, run):
-        raise CorrelateError(f"{run.series / 'series.parquet'} does not exist: run `ta series` first")
+        raise CorrelateError(f"{run.series_table} does not exist: run `ta series` first")
     planned = plan.require_planned(study, run)
     plan.pin(study, run)
     due = expected(study, run)[0]
@@ -59,7 +60,7 @@ def _write(study: Study, run: RunFolder, folder: Path, planned: Sequence[plan.De
     from temporal_adapters.stages.correlate.pairs import align
 
     settings = study.correlate
-    path = run.series / "series.parquet"
+    path = run.series_table
     series = tables.check(pl.read_parquet(path), tables.SERIES, str(path))
     source = study.survey.source if study.survey else ""
     reach = (*settings.lags, *settings.shown_lags)
@@ -77,11 +78,11 @@ def _write(study: Study, run: RunFolder, folder: Path, planned: Sequence[plan.De
     frozen = plan.read(run)
     written["plan"] = {"created": frozen["created"], "key": frozen["key"]} if frozen else None
     written["deviations"] = [asdict(entry) for entry in planned]
-    lags_table(analysis).write_parquet(folder / "lags.parquet")
+    lags_table(analysis).write_parquet(folder / LAGS_FILE)
     results_table(analysis).write_csv(folder / "results.csv")
     (folder / "results.json").write_text(json.dumps(written, indent=1, allow_nan=False), encoding="utf-8")
     sentences = [entry["sentence"] for entry in written["results"] if entry["dynamics"] is not None]
-    (folder / "sentences.txt").write_text(
+    (folder / SENTENCES_FILE).write_text(
         "\n".join([written["headline"], _planned_line(frozen, planned), *sentences]) + "\n", encoding="utf-8"
     )
     verdicts = [result.verdict for result in analysis.tested]

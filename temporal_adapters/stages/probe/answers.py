@@ -14,6 +14,7 @@ from temporal_adapters.ground.errors import ArtifactError
 from temporal_adapters.stages.probe import shards
 from temporal_adapters.stages.probe.targets import Target
 from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, make, read_manifest
+from temporal_adapters.study.artifacts.layout import ANSWERS_FILE
 from temporal_adapters.study.questionnaire import Questionnaire
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 STAGE = "answers"
 VERSION = 2
-FILE = "answers.parquet"
+FILE = ANSWERS_FILE
 SCALES_FILE = "scales.parquet"
 """Mean, variance, top minus bottom and distance to the base of every scale."""
 POSITIONS_FILE = "positions.parquet"
@@ -55,7 +56,7 @@ def publish_answers(study: Study, run: RunFolder, asked: Sequence[Asked]) -> Man
     """Score every shard and publish ``answers/``; a complete one is left as it is."""
     target = answers_expected(study, run, [shard for _, _, found in asked for shard in found])
     if target is None:
-        raise ArtifactError(f"{run.root / 'logprobs'} was changed while it was read: probe again")
+        raise ArtifactError(f"{run.all_logprobs} was changed while it was read: probe again")
     return make(target, lambda folder: _write(study, asked, folder))
 
 

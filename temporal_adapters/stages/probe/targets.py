@@ -77,7 +77,7 @@ def find_targets(study: Study, run: RunFolder, *, strict: bool = True) -> list[T
     if not strict:
         return targets
     if len(targets) == 1:
-        raise ProbeError(f"{run.root / 'adapters'} holds no finished adapter of this study: run `ta train --all` first")
+        raise ProbeError(f"{run.adapters} holds no finished adapter of this study: run `ta train --all` first")
     if missing and not study.series.allow_missing:
         total = len(missing) + len(targets) - 1
         raise ProbeError(

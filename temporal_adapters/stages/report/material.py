@@ -21,6 +21,7 @@ from temporal_adapters.ground.tables import ADAPTERS, ANSWERS, LAGS, SERIES, che
 from temporal_adapters.stages.series import SPREAD
 from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import Manifest, RunFolder, digest_json, read_manifest
+from temporal_adapters.study.artifacts.layout import SERIES_FILE
 from temporal_adapters.study.config import Study
 from temporal_adapters.study.config.mix import recipe
 
@@ -117,17 +118,17 @@ def inputs(study: Study, run: RunFolder) -> dict[str, str]:
     known = _recovery(run)
     if known is not None:
         found["recovery.json"] = digest_json(known)
-    validation = read_manifest(_validation_folder(run))
+    validation = read_manifest(run.validated)
     if validation is not None:
         found["validation"] = digest_json([validation.key, validation.outputs])
-    mixing = read_manifest(_mixing_folder(run))
+    mixing = read_manifest(run.mixed)
     if mixing is not None:
         found["mixing"] = digest_json([mixing.key, mixing.outputs, recipe(study), sorted(_bases(study, run))])
     return found
 
 
 def _folders(run: RunFolder) -> tuple[Path, ...]:
-    return run.weeks, run.answers, run.series, run.lags, run.root / "validity"
+    return run.weeks, run.answers, run.series, run.lags, run.trust
 
 
 def gather(study: Study, run: RunFolder) -> Material:
@@ -141,7 +142,7 @@ def gather(study: Study, run: RunFolder) -> Material:
     series_manifest = read_manifest(run.series)
     if series_manifest is None:
         raise ReportError(f"{run.series} does not exist: run `ta run` (or `ta correlate`) before `ta report`")
-    series = _table(run.series / "series.parquet", SERIES)
+    series = _table(run.series_table, SERIES)
     manifests = {folder.name: read_manifest(folder) for folder in _folders(run)}
     weeks_manifest = manifests["weeks"]
     facts = weeks_manifest.facts if weeks_manifest else {}
@@ -149,12 +150,12 @@ def gather(study: Study, run: RunFolder) -> Material:
     return Material(
         study=study,
         weeks=_axis(facts.get("weeks", []), series),
-        answers=_table(run.answers / "answers.parquet", ANSWERS),
+        answers=_table(run.answers_table, ANSWERS),
         series=series,
-        lags=_table(run.lags / "lags.parquet", LAGS),
-        spread=_table(run.series / "spread.parquet", SPREAD).filter(pl.col("scale") == study.series.scale),
+        lags=_table(run.lags_table, LAGS),
+        spread=_table(run.spread_table, SPREAD).filter(pl.col("scale") == study.series.scale),
         results=_json(run.lags / "results.json") or {},
-        validity=_json(run.root / "validity" / "validity.json") or {},
+        validity=_json(run.trust / "trust.json") or {},
         questions={item.name: item.title or item.name for item in items},
         order=[(item.name, option.name) for item in items for option in item.options],
         dropped=facts.get("dropped", {}),
@@ -168,7 +169,7 @@ def gather(study: Study, run: RunFolder) -> Material:
 
 
 def _vote_reports(study: Study, run: RunFolder) -> dict[str, Path]:
-    found = {name: run.root.parent / name / "report" for name in study.report.vote}
+    found = {name: run.beside(name).report for name in study.report.vote}
     for name, folder in found.items():
         if not (folder / "figures.csv").is_file():
             raise ReportError(
@@ -182,29 +183,21 @@ def _table(path: Path, schema: Any) -> pl.DataFrame:
 
 
 def _recovery(run: RunFolder) -> dict[str, Any] | None:
-    found = _json(run.root / "recovery.json")
+    found = _json(run.recovery)
     return None if found is None else {name: value for name, value in found.items() if name != "seconds"}
 
 
-def _validation_folder(run: RunFolder) -> Path:
-    return run.validate / "recovery"
-
-
 def _validation(run: RunFolder, series: Manifest) -> dict[str, Any] | None:
-    manifest = read_manifest(_validation_folder(run))
+    manifest = read_manifest(run.validated)
     if manifest is None:
         return None
-    if manifest.inputs.get("series") != series.outputs["series.parquet"]["sha256"]:
+    if manifest.inputs.get("series") != series.outputs[SERIES_FILE]["sha256"]:
         return {"stale": True}
-    return _json(_validation_folder(run) / "validate.json")
-
-
-def _mixing_folder(run: RunFolder) -> Path:
-    return run.root / "mix" / "curve"
+    return _json(run.validated / "validate.json")
 
 
 def _mixing(study: Study, run: RunFolder) -> dict[str, Any] | None:
-    found = _json(_mixing_folder(run) / "mix.json")
+    found = _json(run.mixed / "mix.json")
     if found is None:
         return None
     # A base that is made from the weeks keeps its name when it is made anew.
@@ -231,8 +224,8 @@ def _json(path: Path) -> dict[str, Any] | None:
 
 def _adapters(run: RunFolder) -> dict[str, Manifest]:
     found = {}
-    for path in sorted((run.root / "adapters").glob("*/seed-*/manifest.json")):
-        name = path.parent.relative_to(run.root / "adapters").as_posix()
+    for path in sorted(run.adapters.glob("*/seed-*/manifest.json")):
+        name = path.parent.relative_to(run.adapters).as_posix()
         manifest = read_manifest(path.parent) if "." not in path.parent.name else None
         if manifest is not None:
             found[name] = manifest

@@ -22,6 +22,7 @@ from temporal_adapters.study.artifacts import (
     read_corpora,
     read_manifest,
 )
+from temporal_adapters.study.artifacts.layout import ANSWERS_FILE, CELLS_FILE, SERIES_FILE, SETTINGS_FILE, SPREAD_FILE
 from temporal_adapters.study.config import Study, scientific
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ Others = Callable[[], Sequence["pl.DataFrame"]]
 def expected(study: Study, run: RunFolder) -> list[Expected]:
     """Return what this stage would publish today; nothing while the answers are missing."""
     answers = read_manifest(run.answers)
-    if answers is None or "answers.parquet" not in answers.outputs:
+    if answers is None or ANSWERS_FILE not in answers.outputs:
         return []
-    inputs = {"answers.parquet": str(answers.outputs["answers.parquet"]["sha256"]), **_survey_digests(study)}
+    inputs = {ANSWERS_FILE: str(answers.outputs[ANSWERS_FILE]["sha256"]), **_survey_digests(study)}
     return [Expected(run.series, STAGE, VERSION, _config(study), inputs)]
 
 
@@ -53,7 +54,7 @@ def build(study: Study, run: RunFolder, others: Others = list) -> Manifest:
     """
     plans = expected(study, run)
     if not plans:
-        raise SeriesError(f"{run.answers / 'answers.parquet'} does not exist: run `ta probe` first")
+        raise SeriesError(f"{run.answers_table} does not exist: run `ta probe` first")
     return make(plans[0], lambda folder: _write(study, run, list(others()), folder))
 
 
@@ -101,7 +102,7 @@ def _write(study: Study, run: RunFolder, others: Sequence[pl.DataFrame], folder:
     from temporal_adapters.stages.series.pool import pool
     from temporal_adapters.stages.series.settings import settings
 
-    answers = tables.check(pl.read_parquet(run.answers / "answers.parquet"), tables.ANSWERS, "answers.parquet")
+    answers = tables.check(pl.read_parquet(run.answers_table), tables.ANSWERS, ANSWERS_FILE)
     method = study.series.method or study.probe.methods[0]
     pooled = pool(answers, study.series.scale, method, study.series.wordings)
     if not study.series.allow_missing:
@@ -116,12 +117,12 @@ def _write(study: Study, run: RunFolder, others: Sequence[pl.DataFrame], folder:
             name = tables.ADAPTERS
             raise SeriesError(f"survey.source must not be {name!r} (nor a baseline's file): the adapters are")
     series = pl.concat([pooled.series, *others])
-    tables.check(series, tables.SERIES, "series.parquet").write_parquet(folder / "series.parquet")
+    tables.check(series, tables.SERIES, SERIES_FILE).write_parquet(folder / SERIES_FILE)
     pooled.seeds.write_parquet(folder / "seeds.parquet")
     pooled.wordings.write_parquet(folder / "wordings.parquet")
-    pooled.cells.write_parquet(folder / "cells.parquet")
-    settings(answers).write_parquet(folder / "settings.parquet")
-    pl.concat(spreads).sort("scale", "item", "option", "week").write_parquet(folder / "spread.parquet")
+    pooled.cells.write_parquet(folder / CELLS_FILE)
+    settings(answers).write_parquet(folder / SETTINGS_FILE)
+    pl.concat(spreads).sort("scale", "item", "option", "week").write_parquet(folder / SPREAD_FILE)
     return {
         "scale": study.series.scale,
         "method": method,

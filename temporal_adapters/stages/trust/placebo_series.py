@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from temporal_adapters.engines.significance.autoregression import Array
 from temporal_adapters.study.artifacts import RunFolder, read_manifest
+from temporal_adapters.study.artifacts.layout import SERIES_FILE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,11 +32,6 @@ DEPENDENT = (QUESTIONNAIRE,)
 STALE = "the placebos belong to an older series: run `ta validate --placebo` again"
 
 
-def folder(run: RunFolder) -> Path:
-    """Return where the placebos of a study lie."""
-    return run.validate / "placebos"
-
-
 def source_of(kind: str, number: int) -> str:
     """Return the name of a placebo's source; numbers count from 1."""
     return f"{PREFIX}-{kind}-{number}"
@@ -49,7 +44,7 @@ def kind_of(source: str) -> str:
 
 def digest(run: RunFolder) -> str:
     """Return the digest of the placebos; empty where there are none."""
-    manifest = read_manifest(folder(run))
+    manifest = read_manifest(run.placebos)
     return "" if manifest is None else str(manifest.outputs[FILE]["sha256"])
 
 
@@ -57,12 +52,12 @@ def read(run: RunFolder) -> tuple[dict[str, pl.DataFrame], str]:
     """Return the placebos by kind in the SERIES schema, and why there are none; both empty where none were made."""
     import polars as pl
 
-    manifest, series = read_manifest(folder(run)), read_manifest(run.series)
+    manifest, series = read_manifest(run.placebos), read_manifest(run.series)
     if manifest is None or series is None:
         return {}, ""
-    if manifest.inputs.get("series.parquet") != series.outputs["series.parquet"]["sha256"]:
+    if manifest.inputs.get(SERIES_FILE) != series.outputs[SERIES_FILE]["sha256"]:
         return {}, STALE
-    table = pl.read_parquet(folder(run) / FILE)
+    table = pl.read_parquet(run.placebos / FILE)
     kinds = table["source"].map_elements(kind_of, return_dtype=pl.String)
     parts = table.with_columns(kinds.alias("kind")).partition_by("kind", as_dict=True, include_key=False)
     return {str(key[0]): part for key, part in parts.items()}, ""

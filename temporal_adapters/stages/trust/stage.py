@@ -1,4 +1,4 @@
-"""The stage `validity`: `series/` to `validity/validity.json`.
+"""The stage `trust`: `series/` to `trust/trust.json`.
 
 Takes a study and its run folder, gives one JSON document with the figures of every option that both the adapters
 and the survey have and the study does not exclude, at the first tested lag. Reads tables only; knows no adapter.
@@ -24,17 +24,19 @@ from temporal_adapters.stages.trust.assess import Case, assess
 from temporal_adapters.stages.trust.placebo import varying
 from temporal_adapters.stages.trust.uniformity import unrelated
 from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, make, read_manifest
+from temporal_adapters.study.artifacts.layout import CELLS_FILE, SERIES_FILE, SETTINGS_FILE
 from temporal_adapters.study.config import Study, scientific
 
 if TYPE_CHECKING:
     import polars as pl
 
-STAGE = "validity"
+STAGE = "trust"
 VERSION = 6
+FILE = "trust.json"
 UNIFORM_DRAWS = 499
 """Null draws behind each placebo's p-values, whose distribution is shown."""
 
-_TABLES = ("series.parquet", "cells.parquet", "settings.parquet")
+_TABLES = (SERIES_FILE, CELLS_FILE, SETTINGS_FILE)
 
 
 def expected(study: Study, run: RunFolder) -> list[Expected]:
@@ -46,7 +48,7 @@ def expected(study: Study, run: RunFolder) -> list[Expected]:
     inputs = {name: str(series.outputs[name]["sha256"]) for name in _TABLES}
     if placebos := placebo_series.digest(run):
         inputs[placebo_series.FILE] = placebos
-    return [Expected(run.root / STAGE, STAGE, VERSION, config, inputs)]
+    return [Expected(run.trust, STAGE, VERSION, config, inputs)]
 
 
 def run(study: Study, run: RunFolder) -> Manifest:
@@ -63,7 +65,7 @@ def run(study: Study, run: RunFolder) -> Manifest:
 
     def write(folder: Path) -> dict[str, Any]:
         written = document(study, run)
-        (folder / "validity.json").write_text(json.dumps(written, indent=1, allow_nan=False), encoding="utf-8")
+        (folder / FILE).write_text(json.dumps(written, indent=1, allow_nan=False), encoding="utf-8")
         return {"n_options": len(written["options"]), "lag": written["lag"]}
 
     return make(wanted[0], write)
@@ -77,7 +79,7 @@ def read(run: RunFolder) -> dict[str, Any]:
     ValidityError
         If there is none.
     """
-    path = run.root / STAGE / "validity.json"
+    path = run.trust / FILE
     if not path.is_file():
         raise ValidityError(f"{path} does not exist: run `ta correlate` first")
     return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -144,7 +144,7 @@ def staged_path(run: RunFolder, digest: str, settings: SplitSettings) -> Path:
         "waves": [window.label for window in settings.waves],
         "key": fingerprint(settings.key),
     }
-    return run.root / "panel" / f"{digest_json(what)[:24]}.arrow"
+    return run.panel / f"{digest_json(what)[:24]}.arrow"
 
 
 def _stage_a(
@@ -176,7 +176,7 @@ def _prune(staged: Sequence[Staged], run: RunFolder) -> None:
     Only after a day: another run on the same folder may be at work with them.
     """
     used = {path for file in staged for path in (file.path, index_path(file.path))}
-    for path in (run.root / "panel").iterdir():
+    for path in run.panel.iterdir():
         old = time.time() - path.stat().st_mtime > _DAY_S
         if old and path not in used and path.name != DIGESTS:
             path.unlink(missing_ok=True)

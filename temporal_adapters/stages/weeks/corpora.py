@@ -29,6 +29,7 @@ from temporal_adapters.stages.weeks.split import SplitSettings
 from temporal_adapters.stages.weeks.staged import Counts, Staged
 from temporal_adapters.stages.weeks.windows import Window, calendar_window
 from temporal_adapters.study.artifacts import RunFolder, digest_file, digest_json, read_manifest
+from temporal_adapters.study.artifacts.layout import week_entry, weeks_facts
 
 STAGE_B = ("duplicates", "cap_per_user", "cap_seed", "near_duplicates", "min_user_posts", "min_posts")
 """Settings of `weeks` that only this stage reads: changing them keeps the staged files."""
@@ -141,14 +142,7 @@ def _linked(week: _Week, run: RunFolder, folder: Path) -> dict[str, Any] | None:
 
 def entry_of(window: Window, n_posts: int, n_users: int, dropped: Mapping[str, int]) -> dict[str, Any]:
     """Return what the manifest says of one week."""
-    return {
-        "label": window.label,
-        "start": window.start.isoformat(),
-        "end": window.end.isoformat(),
-        "n_posts": n_posts,
-        "n_users": n_users,
-        "dropped": dict(dropped),
-    }
+    return week_entry(window.label, window.start, window.end, n_posts, n_users, dropped=dict(dropped))
 
 
 def _made(
@@ -232,17 +226,16 @@ def facts(counts: Sequence[Counts], entries: Sequence[Mapping[str, Any]], settin
     if not weeks:
         reasons = ", ".join(f"{n} {reason}" for reason, n in dropped.most_common() if n) or "there were no records"
         raise WeeksError(f"no week has any post left (dropped: {reasons}): check the settings under panel and weeks")
-    return {
-        "n_records": sum(file.n_records for file in counts),
-        "n_copies": sum(file.n_copies for file in counts),
-        "n_posts": sum(week["n_posts"] for week in weeks),
-        "n_user_weeks": sum(week["n_users"] for week in weeks),
-        "dropped": dict(sorted((reason, n) for reason, n in dropped.items() if n)),
-        "cleaned": dict(changed),
-        "repaired": dict(repaired),
-        "gaps": _gaps([week["label"] for week in weeks], settings),
-        "weeks": weeks,
-    }
+    return weeks_facts(
+        weeks,
+        n_records=sum(file.n_records for file in counts),
+        n_copies=sum(file.n_copies for file in counts),
+        n_user_weeks=sum(week["n_users"] for week in weeks),
+        dropped=dict(sorted((reason, n) for reason, n in dropped.items() if n)),
+        cleaned=dict(changed),
+        repaired=dict(repaired),
+        gaps=_gaps([week["label"] for week in weeks], settings),
+    )
 
 
 def _gaps(labels: Sequence[str], settings: SplitSettings) -> list[str]:

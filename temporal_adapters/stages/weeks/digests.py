@@ -32,7 +32,7 @@ def raw_digests(paths: Sequence[Path], run: RunFolder, *, remember: bool) -> dic
     remember
         Write that file.
     """
-    store = run.root / "panel" / DIGESTS
+    store = run.panel / DIGESTS
     known = _read(store)
     found: dict[Path, str] = {}
     fresh: dict[str, list[object]] = {}
