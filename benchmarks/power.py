@@ -21,8 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.engines.significance import dynamics, effective, effort, level, power
+from temporal_adapters.engines.significance import effective, effort, power
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.changes import changes
+from temporal_adapters.engines.significance.levels import levels
 from temporal_adapters.stages.trust import Components, Halves, components, noise, sampling_reliability
 from temporal_adapters.study.config.simulate import Simulate
 from temporal_adapters.worlds import counts
@@ -118,13 +120,9 @@ def brute_force(first_seed: int, worlds: int, weeks: int, posts: int) -> dict[st
         x.append(answers(seen.shares, 1, 1, rng)[:, 0, 0, mood])
         y.append(seen.survey[:, mood])
     first, second = np.array(x), np.array(y)
-    ranks = [dynamics.signed_ranks(dynamics.whiten(side).residuals) for side in (first, second)]
-    terms = dynamics.products(ranks[0], ranks[1], [0])[:, 0]
-    drawn = dynamics.null(terms, dynamics.signs(DRAWS, weeks, [first_seed, 1]))
-    changes = dynamics.p_values(dynamics.statistic(terms), drawn)
-    null = level.null(first, second, [0], DRAWS, [first_seed, 2], joint=False)[..., 0]
-    levels = dynamics.p_values(dynamics.pearson(first, second), null)
-    return {"dynamics": float((changes <= ALPHA).mean()), "level": float((levels <= ALPHA).mean())}
+    moved = changes(first, second, draws=DRAWS, seed=[first_seed, 1])
+    level = levels(first, second, draws=DRAWS, seed=[first_seed, 2], joint=False)
+    return {"dynamics": float((moved.p <= ALPHA).mean()), "level": float((level.p <= ALPHA).mean())}
 
 
 def compare(

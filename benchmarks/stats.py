@@ -19,8 +19,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from temporal_adapters.engines.significance import dynamics
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.changes import changes
 from temporal_adapters.stages.correlate.analysis import analyse
 from temporal_adapters.stages.correlate.pairs import Pairs
 from temporal_adapters.study.config.correlate import Correlate
@@ -39,29 +39,25 @@ def made_up(questions: int, weeks: int, seed: int) -> Pairs:
     return Pairs(names, tuple(first + timedelta(weeks=week) for week in range(weeks)), model, survey)
 
 
-def loop(pairs: Pairs, sign_rows: Array, by_draw: bool = False) -> Array:
+def loop(pairs: Pairs, draws: int, seed: int, by_draw: bool = False) -> Array:
     """Return test D's p-values pair by pair and lag by lag; draws at once, or one by one as plain scripts do."""
     found = np.empty((len(pairs.names), len(LAGS)))
     for question in range(len(pairs.names)):
         for place, lag in enumerate(LAGS):
-            sides = (pairs.model[question : question + 1], pairs.survey[question : question + 1])
-            ranks = [dynamics.signed_ranks(dynamics.whiten(side).residuals)[0] for side in sides]
-            terms = np.nan_to_num(dynamics.products(ranks[0], ranks[1], [lag])[0])
-            length = np.sqrt((terms**2).sum())
-            least = abs(terms.sum()) - 1e-9 * length
+            pair = changes(pairs.model[question], pairs.survey[question], [lag], draws=draws, seed=seed)
+            terms = np.nan_to_num(pair.terms[0, 0])
+            least = abs(terms.sum()) - 1e-9 * np.sqrt((terms**2).sum())
             if by_draw:
-                count = sum(abs((row * terms).sum()) >= least for row in sign_rows)
+                count = sum(abs((row * terms).sum()) >= least for row in pair.signs)
             else:
-                count = int((np.abs(sign_rows @ terms) >= least).sum())
-            found[question, place] = (1 + count) / (len(sign_rows) + 1)
+                count = int((np.abs(pair.signs @ terms) >= least).sum())
+            found[question, place] = (1 + count) / (draws + 1)
     return found
 
 
-def ours(pairs: Pairs, sign_rows: Array) -> Array:
+def ours(pairs: Pairs, draws: int, seed: int) -> Array:
     """Return the same p-values for all pairs and lags at once."""
-    ranks = [dynamics.signed_ranks(dynamics.whiten(side).residuals) for side in (pairs.model, pairs.survey)]
-    terms = dynamics.products(ranks[0], ranks[1], LAGS)
-    return dynamics.p_values(dynamics.statistic(terms), dynamics.null(terms, sign_rows))
+    return changes(pairs.model, pairs.survey, LAGS, draws=draws, seed=seed).p
 
 
 def cpu_s(work: Callable[[], object]) -> float:
@@ -76,22 +72,20 @@ def main() -> None:
     quick = parser.parse_args().quick
     repeats = 3 if quick else 7
     small, large = made_up(12, 60, 1), made_up(40, 150, 2)
-    few = dynamics.signs(199, 60, 3)
-    expected = ours(small, few)
-    equal = all(np.array_equal(loop(small, few, by_draw), expected) for by_draw in (False, True))
+    expected = ours(small, 199, 3)
+    equal = all(np.array_equal(loop(small, 199, 3, by_draw), expected) for by_draw in (False, True))
     if not equal:
         print(json.dumps({"equal": False}))
         raise SystemExit(1)
-    sign_rows = dynamics.signs(DRAWS, 60, 4)
     n_plain = 1000 if quick else DRAWS
     loop_s, ours_s, whole_s, plain_s = [], [], [], []
     settings = Correlate(lags=LAGS, draws=DRAWS)
     for _ in range(repeats):
-        ours_s.append(cpu_s(lambda: ours(small, sign_rows)))
+        ours_s.append(cpu_s(lambda: ours(small, DRAWS, 4)))
         whole_s.append(cpu_s(lambda: analyse(small, settings)))
-        loop_s.append(cpu_s(lambda: loop(small, sign_rows)))
+        loop_s.append(cpu_s(lambda: loop(small, DRAWS, 4)))
         if len(plain_s) < (1 if quick else 3):
-            plain_s.append(cpu_s(lambda: loop(small, sign_rows[:n_plain], by_draw=True)) * DRAWS / n_plain)
+            plain_s.append(cpu_s(lambda: loop(small, n_plain, 4, by_draw=True)) * DRAWS / n_plain)
     large_s = [cpu_s(lambda: analyse(large, settings)) for _ in range(1 if quick else 3)]
     middle = {name: statistics.median(times) for name, times in (("loop", loop_s), ("plain", plain_s), ("d", ours_s))}
     ratios = {"loop_over_ours": middle["loop"] / middle["d"], "draw_by_draw_over_ours": middle["plain"] / middle["d"]}

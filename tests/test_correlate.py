@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from temporal_adapters.cli import app
-from temporal_adapters.engines.significance import level
-from temporal_adapters.ground.errors import CorrelateError, TableError
-from temporal_adapters.ground.tables import SERIES, check
-from temporal_adapters.stages import correlate, series
+from temporal_adapters.engines.significance import pairs as weekly_pairs
+from temporal_adapters.ground.errors import CorrelateError
+from temporal_adapters.ground.tables import SERIES
+from temporal_adapters.stages import correlate
 from temporal_adapters.stages.correlate import sentences
 from temporal_adapters.stages.correlate.lags import document, lags_table, results_table
+from temporal_adapters.stages.correlate.records import verdict
 from temporal_adapters.study.artifacts import RunFolder, publish
 from temporal_adapters.study.config import Study, load_study
 from temporal_adapters.study.config.correlate import Correlate
@@ -314,20 +315,9 @@ def test_any_delayed_rescaled_and_gappy_copy_peaks_at_its_delay(
     y = scale * x[5 - delay : 65 - delay].copy() - 7
     y[list(gaps)] = np.nan
     found = pairs(x[5:65], y, lags=[4])
-    r = [level.correlations(found.model, found.survey, [lag])[0, 0] for lag in range(-4, 5)]
+    r = [weekly_pairs.correlations(found.model, found.survey, [lag])[0, 0] for lag in range(-4, 5)]
     assert int(np.argmax(r)) - 4 == delay
     assert max(r) == pytest.approx(1)
-
-
-def test_a_smoothed_view_never_changes_a_p_value() -> None:
-    frame = table({("adapters", "a"): noise(50, 1), ("s", "a"): noise(50, 2)})
-    before = correlate.analyse(correlate.align(frame, "adapters", "s"), Correlate(**FAST))
-    series.view(frame, "z", smooth_weeks=3)
-    after = correlate.analyse(correlate.align(frame, "adapters", "s"), Correlate(**FAST))
-    assert only(before).dynamics == only(after).dynamics
-    assert only(before).level == only(after).level
-    with pytest.raises(TableError, match="no column 'view'"):
-        check(series.view(frame, smooth_weeks=3), SERIES)
 
 
 def test_a_fortnightly_survey_is_analysed_from_wave_to_wave_with_lags_in_weeks() -> None:
@@ -458,3 +448,19 @@ def test_a_changed_questionnaire_is_a_deviation(tmp_path: Path) -> None:
     (tmp_path / "q.yaml").write_text(asked.replace("How are you?", "And you?"))
     with pytest.raises(CorrelateError, match="questionnaire q"):
         correlate.run(study, run)
+
+
+def test_levels_that_move_against_their_changes_are_called_contradictory() -> None:
+    """A shared drift upwards with changes that mirror each other from week to week."""
+    drift, shocks = np.linspace(0, 60, 80), noise(80, 71)
+    found = only(correlate.analyse(pairs(drift + shocks, drift - shocks), Correlate(**FAST)))
+    assert found.dynamics is not None and found.level is not None
+    assert found.dynamics.statistic < 0 < found.level.statistic
+    assert found.verdict == ("contradictory" if found.level.p_family <= 0.05 else "tracks weekly changes")
+    test = {p: correlate.Test(s, p, p, p, p) for p, s in ((0.01, 3.0), (0.02, -0.8), (0.6, 0.1))}
+    assert verdict(test[0.01], test[0.02], 0.05) == verdict(test[0.02], test[0.01], 0.05) == "contradictory"
+    assert verdict(test[0.01], test[0.01], 0.05) == verdict(test[0.02], test[0.02], 0.05) == "tracks"
+    assert verdict(test[0.01], test[0.6], 0.05) == "tracks weekly changes"
+    assert verdict(test[0.6], test[0.02], 0.05) == "co-trends only"
+    assert verdict(test[0.6], test[0.6], 0.05) == verdict(test[0.02], test[0.01], 0.001) == "no evidence"
+    assert verdict(None, None, 0.05) == "not tested"

@@ -24,7 +24,6 @@ from temporal_adapters.engines.scoring import (
 from temporal_adapters.engines.scoring.moments import moments, ordinal_distance
 from temporal_adapters.engines.scoring.orders import debias, permutation, position_prior, position_shares, positions
 from temporal_adapters.engines.scoring.question import OptionScore, Question, clr, softmax
-from temporal_adapters.engines.scoring.temperature import fit_temperature, leave_one_wave_out
 from temporal_adapters.ground.errors import ScoringError
 from temporal_adapters.study.questionnaire import Item, Option, Questionnaire, Wording
 from temporal_adapters.study.questionnaire.prompts import option_orders
@@ -341,18 +340,6 @@ def test_the_base_is_at_no_distance_from_itself_by_any_method_and_temperature(te
 
 
 # Temperature.
-
-
-def test_a_temperature_is_found_again_and_never_uses_its_own_wave() -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.normal(size=(12, 5)) * 3
-    shares = np.array([softmax(list(row), 2.5) for row in scores])
-    assert fit_temperature(scores, shares) == pytest.approx(2.5, rel=1e-4)
-    spoilt = shares.copy()
-    spoilt[4] = [1, 0, 0, 0, 0]
-    held_out = leave_one_wave_out(scores, spoilt)
-    assert held_out[4] == pytest.approx(2.5, rel=1e-4)
-    assert abs(held_out[3] - 2.5) > 1e-3
 
 
 def test_option_temperature_flattens_shares_and_leaves_clr_alone() -> None:

@@ -94,6 +94,20 @@ def test_the_spread_between_seeds_is_that_of_seed_means() -> None:
     assert (row["n_seeds"], row["n_wordings"]) == (3, 2)
 
 
+def test_the_standard_error_of_two_seeds_and_two_wordings_is_the_one_computed_by_hand() -> None:
+    """Week 1: seed means 2 and 4, variance 2 over 2 seeds = 1; wordings less their levels (2.5 and 4.5) at -1 and 0,
+    variance .5 over 2 wordings = .25: the root of 1.25. Week 2: seed means 4 and 4; wordings at 1 and 0: .5.
+    """
+    clr = {(0, 1, "a"): 1, (0, 1, "b"): 3, (0, 2, "a"): 2, (0, 2, "b"): 6}
+    clr |= {(1, 1, "a"): 3, (1, 1, "b"): 5, (1, 2, "a"): 4, (1, 2, "b"): 4}
+    frame = answers().filter(pl.col("week").is_in(WEEKS[:2]) & (pl.col("option") == "Happy"))
+    cells = frame.select("week", "seed", "wording").iter_rows()
+    values = [float(clr[WEEKS.index(week), seed, wording]) for week, seed, wording in cells]
+    found = series.pool(frame.with_columns(clr=pl.Series(values)), "clr", "sequence").series
+    assert found["value"].to_list() == [3.0, 4.0]
+    assert found["se"].to_list() == pytest.approx([1.25**0.5, 0.5])
+
+
 def test_one_seed_and_one_wording_have_no_standard_error() -> None:
     assert series.pool(answers(seeds=(1,), wordings=("a",)), "clr", "sequence").series["se"].null_count() == 12
 
@@ -113,19 +127,6 @@ def test_a_hole_in_weeks_by_seeds_is_refused_and_named() -> None:
         series.require_complete(holed, WEEKS, (1, 2))
     with pytest.raises(SeriesError, match="4 of 12"):
         series.require_complete(frame, WEEKS, (1, 2, 3))
-
-
-def test_views_are_labelled_and_a_mean_over_a_gap_uses_the_weeks_there_are() -> None:
-    rows = [("x", "mood", "Happy", week, float(i), 0.5, None) for i, week in enumerate(WEEKS) if i != 1]
-    frame = pl.DataFrame(rows, schema=dict(SERIES.columns), orient="row")
-    smooth = series.view(frame, smooth_weeks=3)
-    assert smooth["view"].unique().to_list() == ["3-week mean"]
-    assert smooth["value"].to_list() == [0.0, 2.5, 2.5]
-    scaled = series.view(frame, "z")
-    assert scaled["value"].mean() == pytest.approx(0)
-    assert series.view(frame, "min-max")["value"].to_list() == pytest.approx([0, 2 / 3, 1])
-    with pytest.raises(SeriesError, match="odd number"):
-        series.view(frame, smooth_weeks=2)
 
 
 def study(folder: Path, **sections: object) -> Study:

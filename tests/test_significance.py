@@ -18,14 +18,16 @@ from statsmodels.tsa.stattools import acf, ccf
 from temporal_adapters.engines.significance import (
     alternates,
     autoregression,
-    dynamics,
     effective,
-    level,
+    flips,
+    levels,
     multiplicity,
+    pairs,
     power,
     processes,
     stationarity,
 )
+from temporal_adapters.engines.significance.changes import changes, products, signed_ranks
 from temporal_adapters.engines.significance.effort import Effort, Noise, Question, needed
 from temporal_adapters.ground.errors import CorrelateError
 
@@ -45,12 +47,12 @@ def ar1(m: int, n: int, phi: float, seed: int) -> np.ndarray:
 def test_effective_weeks_of_the_r_data_sets_are_the_published_ones(
     pair: tuple[np.ndarray, np.ndarray], r: float, n_effective: float, p: float, r_changes: float
 ) -> None:
-    found = dynamics.pearson(*pair)
+    found = pairs.pearson(*pair)
     weeks = effective.effective_weeks(*pair)
     assert found[0] == pytest.approx(r, abs=5e-5)
     assert weeks[0] == pytest.approx(n_effective, abs=0.05)
     assert effective.t_test(found, weeks)[0] == pytest.approx(p, rel=0.05)
-    assert dynamics.pearson(*(np.diff(side) for side in pair))[0] == pytest.approx(r_changes, abs=5e-4)
+    assert pairs.pearson(*(np.diff(side) for side in pair))[0] == pytest.approx(r_changes, abs=5e-4)
 
 
 def test_autocorrelations_are_those_of_statsmodels_rescaled() -> None:
@@ -61,12 +63,12 @@ def test_autocorrelations_are_those_of_statsmodels_rescaled() -> None:
 
 def test_a_positive_lag_means_that_the_first_series_leads_as_in_statsmodels() -> None:
     lags = range(6)
-    ours = level.correlations(*LEAD, lags)[0]
+    ours = pairs.correlations(*LEAD, lags)[0]
     n = len(SALES)
     for lag in lags:
         assert ours[lag] == pytest.approx(np.corrcoef(SALES_LEAD[: n - lag], SALES[lag:])[0, 1], abs=1e-12)
     theirs = ccf(np.diff(SALES), np.diff(SALES_LEAD), adjusted=False, fft=False)[:6]
-    changes = level.correlations(np.diff(LEAD[0]), np.diff(LEAD[1]), lags)[0]
+    changes = pairs.correlations(np.diff(LEAD[0]), np.diff(LEAD[1]), lags)[0]
     assert np.argmax(theirs) == np.argmax(changes) == 3
 
 
@@ -130,7 +132,7 @@ def test_drawn_processes_are_stationary_from_the_first_week() -> None:
 
 def test_signed_ranks_are_those_of_scipy_and_are_centred() -> None:
     values = np.array([[3.0, -1.0, np.nan, 0.5, 7.0, -2.5, 0.5]])
-    found = dynamics.signed_ranks(values)[0]
+    found = signed_ranks(values)[0]
     present = values[0][~np.isnan(values[0])]
     away = present - np.median(present)
     reference = np.sign(away) * stats.rankdata(np.abs(away)) / len(present)
@@ -140,7 +142,7 @@ def test_signed_ranks_are_those_of_scipy_and_are_centred() -> None:
 
 def test_products_pair_the_models_week_with_the_surveys_later_week() -> None:
     a, b = np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[10.0, 20.0, np.nan, 40.0]])
-    found = dynamics.products(a, b, [1, 0, -2])[0]
+    found = products(a, b, [1, 0, -2])[0]
     assert found[0] == pytest.approx([20, np.nan, 120, np.nan], nan_ok=True)
     assert found[1] == pytest.approx([10, 40, np.nan, 160], nan_ok=True)
     assert found[2] == pytest.approx([np.nan, np.nan, 30, 80], nan_ok=True)
@@ -150,8 +152,8 @@ def test_max_t_over_all_sign_patterns_is_brute_force_permutation() -> None:
     rng = np.random.default_rng(2)
     terms = rng.standard_normal((3, 8))
     every = np.array(list(itertools.product([1.0, -1.0], repeat=8)))
-    observed = dynamics.statistic(terms)
-    drawn = dynamics.null(terms, every)
+    observed = flips.statistic(terms)
+    drawn = flips.null(terms, every)
     peaks = []
     for pattern in itertools.product([1.0, -1.0], repeat=8):
         flipped = terms * np.array(pattern)
@@ -209,29 +211,24 @@ def test_families_of_correlations_are_compared_on_the_scale_of_each_ones_own_nul
 def test_one_week_that_carries_everything_is_found_and_its_removal_tested() -> None:
     terms = np.full((1, 30), 0.01) * np.tile([1.0, -1.0], 15)
     terms[0, 12] = 5.0
-    heavy = dynamics.heaviest(terms, dynamics.signs(999, 30, 1))
-    assert heavy.week[0] == 12
-    assert heavy.share[0] > 0.9
-    assert heavy.p_without[0] > 0.5
+    week, share, rest = flips.heaviest(terms)
+    assert week[0] == 12
+    assert share[0] > 0.9
+    assert flips.p_values(flips.statistic(rest), flips.null(rest, flips.signs(999, 30, 1)))[0] > 0.5
 
 
 def test_independent_series_of_any_persistence_are_rejected_about_as_often_as_stated() -> None:
     for phi in (0.0, 0.9):
         x, y = ar1(600, 40, phi, 11), ar1(600, 40, phi, 12)
-        ranks = [dynamics.signed_ranks(dynamics.whiten(side).residuals) for side in (x, y)]
-        terms = dynamics.products(ranks[0], ranks[1], [0])
-        p = dynamics.p_values(dynamics.statistic(terms), dynamics.null(terms, dynamics.signs(499, 40, 6)))
-        assert 0.02 < (p <= 0.05).mean() < 0.09
-        drawn = level.null(x[:200], y[:200], [0], 199, 7, joint=False)
-        q = (1 + (drawn >= np.abs(level.correlations(x[:200], y[:200], [0]))).sum(axis=0)) / 200
-        assert (q <= 0.05).mean() < 0.1
+        assert 0.02 < (changes(x, y, draws=499, seed=6).p <= 0.05).mean() < 0.09
+        assert (levels.levels(x[:200], y[:200], draws=199, seed=7, joint=False).p <= 0.05).mean() < 0.1
 
 
 def test_the_null_of_levels_keeps_the_correlation_between_questions() -> None:
     rng = np.random.default_rng(8)
     common = rng.standard_normal(80)
     series = np.vstack([common, common + 0.3 * rng.standard_normal(80), rng.standard_normal(80)])
-    root = level.mixing(series)
+    root = levels.mixing(series)
     kept = root @ root.T
     assert np.diag(kept) == pytest.approx(np.ones(3))
     assert kept[0, 1] > 0.9
@@ -332,7 +329,7 @@ def test_innovations_of_noisy_series_are_less_correlated_than_their_levels() -> 
     design = power.Design(60, 0.8, 0.9, 0.6, 0.6)
     x, y = power._observed(np.random.default_rng(26), 400, power.Design(400, 0.8, 0.9, 0.6, 0.6))
     fitted = [autoregression.fit(side, np.full(400, 4)).residuals for side in (x, y)]
-    assert dynamics.pearson(*fitted).mean() == pytest.approx(power._innovation_correlation(design), abs=0.02)
+    assert pairs.pearson(*fitted).mean() == pytest.approx(power._innovation_correlation(design), abs=0.02)
     assert power._innovation_correlation(design) < 0.8 * 0.6
 
 
@@ -369,10 +366,8 @@ def test_a_random_walk_and_white_noise_are_told_apart() -> None:
 )
 def test_what_is_shared_but_no_weekly_movement_does_not_fool_the_test_of_changes(name: str) -> None:
     x, y = processes.SHARED[name](np.random.default_rng(34), 600, 60)
-    ranks = [dynamics.signed_ranks(dynamics.whiten(side).residuals) for side in (x, y)]
-    terms = dynamics.products(ranks[0], ranks[1], [0])
-    p = dynamics.p_values(dynamics.statistic(terms), dynamics.null(terms, dynamics.signs(499, 60, 35)))
-    naive = effective.t_test(dynamics.pearson(x, y), np.full(600, 60.0))
+    p = changes(x, y, draws=499, seed=35).p
+    naive = effective.t_test(pairs.pearson(x, y), np.full(600, 60.0))
     assert (p <= 0.01).mean() <= 0.03
     assert (naive <= 0.01).mean() >= 0.15
 
@@ -389,7 +384,7 @@ def test_statistics_import_neither_the_gpu_stack_nor_anything_slow_before_it_is_
 
 
 def test_a_statistic_that_does_not_exist_has_no_p_value() -> None:
-    p = dynamics.p_values(np.array([np.nan, 5.0]), np.ones((99, 2)))
+    p = flips.p_values(np.array([np.nan, 5.0]), np.ones((99, 2)))
     assert np.isnan(p[0])
     assert p[1] == 0.01
 
@@ -398,9 +393,79 @@ def test_the_level_null_survives_draws_far_from_zero_and_draws_that_stand_still(
     """A unit root with a tiny innovation: single precision used to lose all movement beside the level."""
     rng = np.random.default_rng(31)
     walk = 1e4 + 1e-3 * np.cumsum(rng.standard_normal((1, 40)), axis=1)
-    drawn = level.null(walk, rng.standard_normal((1, 40)), [0], 200, [5], joint=False)
+    drawn = levels.null(walk, rng.standard_normal((1, 40)), [0], 200, [5], joint=False)
     assert np.isfinite(drawn).all() and (np.abs(drawn) <= 1).all()
     still = np.ones((40, 3), dtype=np.float32)
     moving = rng.standard_normal((40, 3)).astype(np.float32)
-    np.testing.assert_array_equal(level._columnwise(still, moving), 0.0)
-    np.testing.assert_allclose(level._columnwise(moving, moving), 1.0, atol=1e-6)
+    np.testing.assert_array_equal(levels._columnwise(still, moving), 0.0)
+    np.testing.assert_allclose(levels._columnwise(moving, moving), 1.0, atol=1e-6)
+
+
+def test_the_whole_test_of_changes_is_that_of_a_plain_script_on_statsmodels() -> None:
+    """Second source: AutoReg, its BIC, statsmodels' Ljung-Box, scipy's ranks, and a loop over sign patterns."""
+    x, y = processes.correlated(np.random.default_rng(61), 1, 60, (0.6, 0.6), 0.5)
+    found = changes(x[0], y[0], (0, 2), draws=299, seed=62)
+    ranks = []
+    for side in (x[0], y[0]):
+        order = ar_select_order(side, 4, ic="bic").ar_lags[-1]
+        residuals = AutoReg(side, order).fit().resid
+        n_lags = max(order + 2, min(10, len(residuals) // 5))
+        raised = acorr_ljungbox(residuals, [n_lags], model_df=order)["lb_pvalue"].iloc[0] < 0.05
+        residuals = AutoReg(side, order + raised).fit().resid
+        away = residuals - np.median(residuals)
+        signed = np.sign(away) * stats.rankdata(np.abs(away)) / len(away)
+        ranks.append(np.concatenate([np.full(60 - len(away), np.nan), signed - signed.mean()]))
+    for place, lag in enumerate((0, 2)):
+        terms = np.nan_to_num(ranks[0][: 60 - lag] * ranks[1][lag:])
+        t = terms.sum() / np.sqrt((terms**2).sum())
+        drawn = [abs((row[: 60 - lag] * terms).sum()) / np.sqrt((terms**2).sum()) for row in found.signs]
+        assert found.statistic[0, place] == pytest.approx(t, abs=1e-9)
+        assert found.p[0, place] == (1 + sum(one >= abs(t) - 1e-9 for one in drawn)) / 300
+
+
+def test_one_call_shares_its_signs_over_pairs_lags_and_orders_and_takes_one_series_against_many() -> None:
+    rng = np.random.default_rng(63)
+    many, one = rng.standard_normal((3, 50)), rng.standard_normal(50)
+    together = changes(many, one, (0, 1), draws=199, seed=[4, 2])
+    for row in range(3):
+        alone = changes(many[row], one, (1,), draws=199, seed=(4, 2))
+        assert together.p[row, 1] == alone.p[0, 0]
+        assert together.p_at_order(1)[row, 1] == alone.p_at_order(1)[0, 0]
+        assert together.heaviest.p_without[row, 1] == alone.heaviest.p_without[0, 0]
+    assert (together.p_family >= together.p).all()
+    assert together.p_over_lags == pytest.approx(
+        np.array([changes(row, one, (0, 1), draws=199, seed=(4, 2)).p_over_lags[0] for row in many])
+    )
+    assert together.critical(0.05) > changes(many[0], one, draws=199, seed=(4, 2)).critical(0.05)
+
+
+def test_series_are_never_worth_more_weeks_than_they_have() -> None:
+    """Alternating series against persistent ones: the formula would give more than n."""
+    signs = np.tile([1.0, -1.0], 30) + 0.1 * np.random.default_rng(64).standard_normal(60)
+    smooth = ar1(1, 60, 0.9, 65)[0]
+    assert effective.effective_weeks(signs[None], smooth[None])[0] == 60
+    assert effective.effective_weeks(smooth[None], smooth[None])[0] < 20
+
+
+def test_a_correlation_of_changes_leaves_changes_over_a_gap_out_and_needs_three() -> None:
+    """By hand: changes 1, -1, (over the gap), 2 against 1, 0, (gap), 1."""
+    first, second = np.array([0.0, 1, 0, 9, 11]), np.array([0.0, 1, 1, 5, 6])
+    gap = pairs.r_of_differences(first, second, np.array([0, 1, 2, 4, 5]))
+    assert gap == pytest.approx(np.corrcoef([1, -1, 2], [1, 0, 1])[0, 1])
+    assert pairs.r_of_differences(first, second, np.arange(5)) != pytest.approx(gap, abs=0.01)
+    assert np.isnan(pairs.r_of_differences(first[:4], second[:4], np.array([0, 1, 2, 4])))
+
+
+def test_the_joint_f_test_is_that_of_the_formula_of_hc3() -> None:
+    """Second source: White's (1980) sandwich with squared residuals over (1 - leverage) squared, by hand."""
+    x, y = processes.correlated(np.random.default_rng(66), 1, 80, (0.5, 0.5), 0.4)
+    found = alternates.alternate("adl-hc3", x[0], y[0])
+    a, b = (side[0] / side[0].std() - side[0].mean() / side[0].std() for side in (x, y))
+    design = np.column_stack([np.ones(79), b[:-1], a[1:], a[:-1]])
+    bread = np.linalg.inv(design.T @ design)
+    beta = bread @ design.T @ b[1:]
+    weight = ((b[1:] - design @ beta) / (1 - np.diag(design @ bread @ design.T))) ** 2
+    covariance = bread @ (design.T * weight) @ design @ bread
+    f = beta[2:] @ np.linalg.solve(covariance[2:, 2:], beta[2:]) / 2
+    assert found.estimate == pytest.approx(f, rel=1e-9)
+    assert found.p == pytest.approx(stats.f.sf(f, 2, 75), rel=1e-9)

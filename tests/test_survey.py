@@ -14,7 +14,7 @@ import pyreadstat
 import pytest
 from trackers import QUESTION, shares, wave_days, write_csv, write_xlsx
 
-from temporal_adapters.engines.significance import level
+from temporal_adapters.engines.significance import pairs as weekly_pairs
 from temporal_adapters.ground.errors import SurveyError
 from temporal_adapters.stages import correlate, survey
 from temporal_adapters.stages.weeks.windows import wave_keys, wave_windows
@@ -378,7 +378,7 @@ def test_windows_before_waves_meet_their_own_wave_at_lag_0(tmp_path: Path, inclu
     assert theirs["week"].to_list() == days
     ours = theirs.with_columns(pl.lit("adapters").alias("source"), pl.Series("value", values.round(4)))
     pairs = correlate.align(pl.concat([ours, theirs]), "adapters", "survey", lags=[3])
-    r = level.correlations(pairs.model, pairs.survey, range(-3, 4))[0]
+    r = weekly_pairs.correlations(pairs.model, pairs.survey, range(-3, 4))[0]
     assert int(np.argmax(r)) - 3 == 0
     assert max(r) == pytest.approx(1)
     del keys[waves[7]]

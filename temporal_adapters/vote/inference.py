@@ -142,13 +142,11 @@ def corrected_t(differences: Sequence[float], n_train: float, n_test: float) -> 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return Holm's (1979) step-down adjusted p-values, in the order given."""
-    order = np.argsort(p_values, kind="stable")
-    adjusted = np.empty(len(p_values))
-    running = 0.0
-    for rank, place in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = running
-    return [float(value) for value in adjusted]
+    if not len(p_values):
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(value) for value in multipletests(p_values, method="holm")[1]]
 
 
 @dataclass(frozen=True)

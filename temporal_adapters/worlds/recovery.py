@@ -9,6 +9,7 @@ sees more than the other. Negation and irony mislead both.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from temporal_adapters.engines.significance.pairs import r_of_differences
 from temporal_adapters.ground.errors import SimulateError
 from temporal_adapters.worlds.language import MOODS
 
@@ -60,7 +62,7 @@ def recovery(series: pl.DataFrame, truth: pl.DataFrame, counted: pl.DataFrame) -
     Returns
     -------
     ``mean_r``, ``ceiling_r`` (means over options), ``efficiency`` (their ratio), ``n_weeks`` and ``options``: per
-    option r, ceiling, r_changes (of week-to-week changes), n_weeks. All are Pearson correlations.
+    option r, ceiling, r_changes (of week-to-week changes, none over a gap), n_weeks. All are Pearson correlations.
 
     Raises
     ------
@@ -92,10 +94,12 @@ def recovery(series: pl.DataFrame, truth: pl.DataFrame, counted: pl.DataFrame) -
 
 def _one(rows: pl.DataFrame) -> dict[str, Any]:
     answer, mood, counted = (rows[name].to_numpy() for name in ("answer", "mood", "counted"))
+    weeks = rows.select((pl.col("week") - pl.col("week").min()).dt.total_days() // 7).to_series().to_numpy()
+    r_changes = r_of_differences(answer, mood, weeks)
     return {
         "r": _pearson(answer, mood),
         "ceiling": _pearson(counted, mood),
-        "r_changes": _pearson(np.diff(answer), np.diff(mood)),
+        "r_changes": round(r_changes, 4) if math.isfinite(r_changes) else None,
         "n_weeks": len(answer),
     }
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from temporal_adapters.engines.significance import autoregression, dynamics, effective
+from temporal_adapters.engines.significance import autoregression, effective
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.pairs import pearson
 from temporal_adapters.ground.errors import CorrelateError
 
 BOOTSTRAP_WEEKS = 150
@@ -69,8 +70,8 @@ def phase_randomisation(x: Array, y: Array, draws: int, seed: int) -> Alternate:
     if n % 2 == 0:  # the Nyquist term is real: its surrogate keeps the variance by a factor of root 2 (Ebisuzaki 1997)
         turned[:, -1] = np.sqrt(2) * np.abs(spectrum[-1]) * np.cos(phases[:, -1])
     surrogates = np.fft.irfft(turned, n)
-    r = float(dynamics.pearson(x, y))
-    drawn = np.abs(dynamics.pearson(surrogates, np.broadcast_to(y, surrogates.shape)))
+    r = float(pearson(x, y))
+    drawn = np.abs(pearson(surrogates, np.broadcast_to(y, surrogates.shape)))
     p = (1 + int((drawn >= abs(r) - 1e-12).sum())) / (draws + 1)
     return Alternate(r, p, n=n, note="too liberal under common volatility and heavy tails")
 
@@ -83,20 +84,16 @@ def adl_hc3(x: Array, y: Array, draws: int, seed: int) -> Alternate:
         return Alternate(None, None, n=n, note="too few consecutive weeks")
     sides = [(side - np.nanmean(side)) / np.nanstd(side) for side in (x, y)]
     design = np.column_stack([np.ones(n), sides[1][:-1][rows], sides[0][1:][rows], sides[0][:-1][rows]])
-    target = sides[1][1:][rows]
-    bread = np.linalg.inv(design.T @ design)
-    coefficients = bread @ design.T @ target
-    leverage = np.einsum("ij,jk,ik->i", design, bread, design)
-    weight = ((target - design @ coefficients) / (1 - leverage)) ** 2
-    covariance = bread @ (design.T * weight) @ design @ bread
-    wald = coefficients[2:] @ np.linalg.solve(covariance[2:, 2:], coefficients[2:])
-    f = float(wald) / 2
-    return Alternate(f, float(stats.f.sf(f, 2, n - 4)), n=n, note="estimate is F with 2 degrees of freedom")
+    from statsmodels.regression.linear_model import OLS
+
+    fitted = OLS(sides[1][1:][rows], design).fit(cov_type="HC3", use_t=True)
+    tested = fitted.f_test(np.eye(4)[2:])
+    return Alternate(float(tested.fvalue), float(tested.pvalue), n=n, note="estimate is F with 2 degrees of freedom")
 
 
 def effective_n_t(x: Array, y: Array, draws: int, seed: int) -> Alternate:
     """Pearson's r with a t test on the effective number of weeks (Pyper and Peterman 1998)."""
-    r, n = dynamics.pearson(x[None], y[None]), effective.effective_weeks(x[None], y[None])
+    r, n = pearson(x[None], y[None]), effective.effective_weeks(x[None], y[None])
     low, high = effective.fisher_interval(r, n)
     p = float(effective.t_test(r, n)[0])
     weeks = int((np.isfinite(x) & np.isfinite(y)).sum())
@@ -116,9 +113,9 @@ def block_bootstrap(x: Array, y: Array, draws: int, seed: int) -> Alternate:
     length = max(math.ceil(max(block_length(x), block_length(y))), 1)
     starts = np.random.default_rng(seed).integers(0, n, (draws, math.ceil(n / length)))
     weeks = ((starts[..., None] + np.arange(length)) % n).reshape(draws, -1)[:, :n]
-    low, high = np.quantile(dynamics.pearson(x[weeks], y[weeks]), [0.025, 0.975])
+    low, high = np.quantile(pearson(x[weeks], y[weeks]), [0.025, 0.975])
     note = f"interval only, blocks of {length} weeks"
-    return Alternate(float(dynamics.pearson(x, y)), None, float(low), float(high), n, note)
+    return Alternate(float(pearson(x, y)), None, float(low), float(high), n, note)
 
 
 def block_length(series: Array) -> float:

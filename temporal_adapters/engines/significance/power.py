@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, optimize, stats
 
-from temporal_adapters.engines.significance import dynamics, level, processes
+from temporal_adapters.engines.significance import processes
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.changes import changes
+from temporal_adapters.engines.significance.levels import levels
 from temporal_adapters.ground.errors import CorrelateError
 
 _CHUNK = 100
@@ -159,13 +161,14 @@ def simulated(design: Design, worlds: int = 1000, seed: int = 1) -> dict[str, fl
     rng = np.random.default_rng(seed)
     first = design.lag - design.n_lags // 2
     lags = tuple(range(first, first + design.n_lags))
+    place, least = lags.index(design.lag), _share(design.alpha, design.n_questions)
     found = {"dynamics": 0, "level": 0, "both": 0}
     for start in range(0, worlds, _CHUNK):
         size = min(_CHUNK, worlds - start)
         x, y = _observed(rng, size, design)
-        d = _found_by_dynamics(x, y, lags, design, [seed, start])
-        levels = _found_by_level(x, y, lags, design, [seed, start, 1])
-        for name, hits in (("dynamics", d), ("level", levels), ("both", d & levels)):
+        d = changes(x, y, lags, draws=_NULL_DRAWS, seed=[seed, start]).p_over_lags[:, place] <= least
+        level = levels(x, y, lags, draws=_NULL_DRAWS, seed=[seed, start, 1], joint=False).p_over_lags[:, place] <= least
+        for name, hits in (("dynamics", d), ("level", level), ("both", d & level)):
             found[name] += int(hits.sum())
     return {name: count / worlds for name, count in found.items()}
 
@@ -183,24 +186,6 @@ def _observed(rng: np.random.Generator, size: int, design: Design) -> tuple[Arra
 def _share(alpha: float, n_questions: int) -> float:
     """Return the error rate of one question such that independent questions together keep `alpha` (Sidak)."""
     return float(1 - (1 - alpha) ** (1 / n_questions))
-
-
-def _found_by_dynamics(
-    x: Array, y: Array, lags: tuple[int, ...], design: Design, seed: list[int]
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    ranks = [dynamics.signed_ranks(dynamics.whiten(side).residuals) for side in (x, y)]
-    terms = dynamics.products(ranks[0], ranks[1], lags)
-    peaks = dynamics.null(terms, dynamics.signs(_NULL_DRAWS, design.weeks, seed)).max(axis=-1)
-    observed = np.abs(dynamics.statistic(terms)[:, lags.index(design.lag)])
-    return np.asarray(dynamics.p_values(observed, peaks) <= _share(design.alpha, design.n_questions))
-
-
-def _found_by_level(
-    x: Array, y: Array, lags: tuple[int, ...], design: Design, seed: list[int]
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    peaks = level.null(x, y, lags, _NULL_DRAWS, seed, joint=False).max(axis=-1)
-    observed = np.abs(level.correlations(x, y, [design.lag])[:, 0])
-    return np.asarray(dynamics.p_values(observed, peaks) <= _share(design.alpha, design.n_questions))
 
 
 def detectable(design: Design, power: float = 0.8, test: str = "dynamics") -> float | None:

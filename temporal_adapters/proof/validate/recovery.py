@@ -18,6 +18,7 @@ Means over options count an option whose series never changes as r = 0; its own 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ import polars as pl
 from scipy import stats
 
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.pairs import r_of_differences
 from temporal_adapters.ground.errors import ValidityError
 from temporal_adapters.proof.validate.calibration import MIN_WEEKS, Calibrated, leave_blocks_out
 
@@ -118,13 +120,12 @@ def measure(series: pl.DataFrame, known: pl.DataFrame, rules: Rules = Rules()) -
 
 def _option(rows: pl.DataFrame, rules: Rules) -> dict[str, Any]:
     first = rows["week"].min()
-    weeks = rows.select((pl.col("week") - first).dt.total_days() // 7).to_series().to_numpy().astype(float)
-    x, y = rows["value"].to_numpy(), rows["mood"].to_numpy()
-    step = np.diff(weeks) == 1
+    numbers = rows.select((pl.col("week") - first).dt.total_days() // 7).to_series().to_numpy()
+    weeks, x, y = numbers.astype(float), rows["value"].to_numpy(), rows["mood"].to_numpy()
+    r_changes = r_of_differences(x, y, numbers)
     one: dict[str, Any] = {
         "r": correlation(x, y),
-        # A change over a gap is one of several weeks: it is left out.
-        "r_changes": correlation(np.diff(x)[step], np.diff(y)[step]),
+        "r_changes": _rounded(r_changes) if math.isfinite(r_changes) else None,
         "spearman": correlation(stats.rankdata(x), stats.rankdata(y)),
         "kendall": _kendall(x, y),
         "n_weeks": len(x),

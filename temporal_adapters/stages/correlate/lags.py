@@ -75,7 +75,11 @@ def document(analysis: Analysis, confidence: float) -> dict[str, Any]:
         {**asdict(result), "sentence": sentence(result, confidence), "not_valid_sentence": invalid_line(result)}
         for result in analysis.results
     ]
-    return _jsonable({"headline": headline(analysis), "facts": dict(analysis.facts), "results": results})
+    return {
+        "headline": headline(analysis),
+        "facts": _jsonable(dict(analysis.facts)),
+        "results": [_jsonable(result) for result in results],
+    }
 
 
 def _jsonable(value: Any) -> Any:

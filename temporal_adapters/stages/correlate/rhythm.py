@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from temporal_adapters.engines.significance import level
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.pairs import shifted
 from temporal_adapters.stages.correlate.pairs import Pairs
 
 
@@ -48,7 +48,7 @@ def on_rhythm(pairs: Pairs, every: int, lags: Sequence[int]) -> Waves:
     """Return the pairs at each lag, every `every` weeks."""
     phase = phase_of(pairs.survey, every)
     chosen = slice(phase, None, every)
-    model = np.stack([level.shifted(pairs.model, -lag)[:, chosen] for lag in lags], axis=1)
+    model = np.stack([shifted(pairs.model, -lag)[:, chosen] for lag in lags], axis=1)
     survey = np.repeat(pairs.survey[:, None, chosen], len(lags), axis=1)
     n = len(pairs.names)
     rows = Pairs(

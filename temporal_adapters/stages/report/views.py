@@ -1,6 +1,6 @@
 """Both series of one option in one view: z-scores or min-max, smoothed or not. For looking, never for testing.
 
-Takes an option view, gives curves. Knows no figure. Kept apart from `series.view`, which works on whole tables: here
+Takes an option view, gives curves. Knows no figure. Here
 the reference is the weeks that both series share, and the bands move with their curve.
 """
 

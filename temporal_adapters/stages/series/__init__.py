@@ -7,6 +7,5 @@ pooled. Knows no survey and no test.
 from temporal_adapters.stages.series.grid import require_complete
 from temporal_adapters.stages.series.pool import SPREAD, Pooled, Scale, pool
 from temporal_adapters.stages.series.stage import build, expected
-from temporal_adapters.stages.series.views import view
 
-__all__ = ["SPREAD", "Pooled", "Scale", "build", "expected", "pool", "require_complete", "view"]
+__all__ = ["SPREAD", "Pooled", "Scale", "build", "expected", "pool", "require_complete"]

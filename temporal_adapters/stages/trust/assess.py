@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.engines.significance import dynamics, effective
+from temporal_adapters.engines.significance import effective
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.pairs import pearson
 from temporal_adapters.ground.errors import CorrelateError, ValidityError
 from temporal_adapters.stages.trust.components import components
 from temporal_adapters.stages.trust.contrast import contrast
@@ -105,7 +106,7 @@ def _corrected(case: Case, found: Mapping[str, Any]) -> dict[str, float]:
     reliabilities = [found["model_reliability"], found["survey_reliability"]]
     if any(value is None for value in reliabilities):
         raise ValidityError("needs the reliabilities of both sides")
-    r = dynamics.pearson(case.model[None], case.survey[None])
+    r = pearson(case.model[None], case.survey[None])
     weeks = effective.effective_weeks(case.model[None], case.survey[None])
     n = int((np.isfinite(case.model) & np.isfinite(case.survey)).sum())
     return asdict(disattenuate(float(r[0]), float(weeks[0]), reliabilities[0], reliabilities[1], n))
@@ -122,7 +123,7 @@ def _placebo(case: Case) -> dict[str, Any]:
     kinds = by_kind(case.model, case.placebos, case.survey)
     kind = null_kind(kinds)
     chosen = kinds[kind]
-    r = float(dynamics.pearson(case.model[None], case.survey[None])[0])
+    r = float(pearson(case.model[None], case.survey[None])[0])
     own = float(effective.autocorrelation(case.model[None], 1)[0, 0])
     found = {"kind": kind, "r": r, "real_persistence": own, **asdict(chosen)}
     return {**found, "kinds": {name: asdict(one) for name, one in kinds.items()}}

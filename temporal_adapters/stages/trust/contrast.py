@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from temporal_adapters.engines.significance import dynamics, effective
+from temporal_adapters.engines.significance import effective
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.pairs import pearson
 from temporal_adapters.ground.errors import ValidityError
 
 
@@ -74,6 +75,6 @@ def contrast(model: Array, baseline: Array, survey: Array) -> Contrast:
     every = np.isfinite(model) & np.isfinite(baseline) & np.isfinite(survey)
     sides = [np.where(every, side, np.nan)[None] for side in (model, baseline, survey)]
     pairs = ((0, 2), (1, 2), (0, 1))
-    r = [float(dynamics.pearson(sides[a], sides[b])[0]) for a, b in pairs]
+    r = [float(pearson(sides[a], sides[b])[0]) for a, b in pairs]
     n = min(float(effective.effective_weeks(sides[a], sides[b])[0]) for a, b in pairs[:2])
     return compare(r[0], r[1], r[2], n)

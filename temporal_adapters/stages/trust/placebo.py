@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.engines.significance import dynamics, effective
+from temporal_adapters.engines.significance import effective
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.changes import changes
+from temporal_adapters.engines.significance.pairs import pearson
 from temporal_adapters.ground.errors import ValidityError
 
 NEAREST_WEEKS = 8
@@ -60,13 +62,10 @@ def rank(real: Array, placebos: Array, survey: Array) -> Placebo:
     if placebos.ndim != 2 or not len(placebos) or placebos.shape[1:] != real.shape or survey.shape != real.shape:
         raise ValidityError(f"placebos must be a table of k series of {len(real)} weeks, not {placebos.shape}")
     every = np.vstack([real[None], placebos])
-    target = np.broadcast_to(survey, every.shape)
-    r = dynamics.pearson(every, target)
+    r = pearson(every, np.broadcast_to(survey, every.shape))
     if not np.isfinite(r).all():
         raise ValidityError("the series or a placebo does not vary in the weeks of the survey")
-    ranks = dynamics.signed_ranks(dynamics.whiten(every).residuals)
-    other = dynamics.signed_ranks(dynamics.whiten(survey[None]).residuals)
-    t = dynamics.statistic(dynamics.products(ranks, np.broadcast_to(other, ranks.shape), [0])[:, 0])
+    t = changes(every, survey).statistic[:, 0]
     return Placebo(float(r[0]), tuple(r[1:].tolist()), _rank_p(np.abs(r)), _rank_p(np.abs(t)))
 
 

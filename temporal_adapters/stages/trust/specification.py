@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from temporal_adapters.engines.significance import dynamics, level, multiplicity
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.changes import changes
+from temporal_adapters.engines.significance.pairs import correlations
 from temporal_adapters.ground.errors import ValidityError
 
 
@@ -60,15 +61,10 @@ def curve(settings: Mapping[str, Array], survey: Array, lag: int, draws: int, se
     if not settings:
         raise ValidityError("a specification curve needs at least one setting")
     model = np.stack(list(settings.values()))
-    ranks = dynamics.signed_ranks(dynamics.whiten(model).residuals)
-    other = dynamics.signed_ranks(dynamics.whiten(survey[None]).residuals)
-    terms = dynamics.products(ranks, np.broadcast_to(other, ranks.shape), [lag])[:, 0]
-    observed = dynamics.statistic(terms)
-    drawn = dynamics.null(terms, dynamics.signs(draws, model.shape[1], seed))
-    own, family = dynamics.p_values(observed, drawn), multiplicity.max_t(observed, drawn)
-    r = level.correlations(model, np.broadcast_to(survey, model.shape), [lag])[:, 0]
+    found = changes(model, survey, [lag], draws=draws, seed=seed)
+    r = correlations(model, np.broadcast_to(survey, model.shape), [lag])[:, 0]
     rows = [
-        Specification(name, float(r[i]), float(observed[i]), float(own[i]), float(family[i]))
+        Specification(name, float(r[i]), *(float(array[i, 0]) for array in (found.statistic, found.p, found.p_family)))
         for i, name in enumerate(settings)
     ]
     return sorted(rows, key=lambda row: row.r)

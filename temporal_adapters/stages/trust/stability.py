@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from temporal_adapters.engines.significance import dynamics, effective
+from temporal_adapters.engines.significance import effective
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.pairs import pearson
 from temporal_adapters.ground.errors import ValidityError
 
 
@@ -72,7 +73,7 @@ def stability(
 
 def smoothed_r(x: Array, y: Array, weeks: int) -> float:
     """Return r after a centred mean over `weeks` present weeks of both series."""
-    return float(dynamics.pearson(_smooth(x, weeks), _smooth(y, weeks)))
+    return float(pearson(_smooth(x, weeks), _smooth(y, weeks)))
 
 
 def _smooth(series: Array, weeks: int) -> Array:
@@ -98,7 +99,7 @@ def _without(x: Array, y: Array, first: int, last: int) -> Part:
 
 def _correlate(x: Array, y: Array, first: int, last: int) -> Part:
     n = int((np.isfinite(x) & np.isfinite(y)).sum())
-    r = dynamics.pearson(x[None], y[None])
+    r = pearson(x[None], y[None])
     if n < 4 or not np.isfinite(r[0]):
         return Part(first, last, float("nan"), -1.0, 1.0, n)
     low, high = effective.fisher_interval(r, effective.effective_weeks(x[None], y[None]))

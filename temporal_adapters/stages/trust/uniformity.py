@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from temporal_adapters.engines.significance import dynamics, level
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.changes import changes
+from temporal_adapters.engines.significance.levels import levels
+from temporal_adapters.engines.significance.pairs import pearson
 from temporal_adapters.ground.errors import ValidityError
 
 LEAST_PAIRS = 10
@@ -82,32 +84,25 @@ def unrelated(first: Array, second: Array, draws: int = 999, seed: int = 1) -> U
     """
     if first.shape != second.shape or len(first) < LEAST_PAIRS:
         raise ValidityError(f"{len(first)} pairs of series are too few to see a distribution: {LEAST_PAIRS} are needed")
-    r = dynamics.pearson(first, second)
+    r = pearson(first, second)
     if not np.isfinite(r).all():
         raise ValidityError(f"pair {int(np.argmin(np.isfinite(r)))} has a series that does not vary")
-    changes, levels = p_values(first, second, draws, seed)
+    by_changes, by_levels = p_values(first, second, draws, seed)
     return Unrelated(
         r=r,
-        p_changes=changes,
-        p_levels=levels,
-        changes=uniform(changes, draws, seed),
-        levels=uniform(levels, draws, seed),
+        p_changes=by_changes,
+        p_levels=by_levels,
+        changes=uniform(by_changes, draws, seed),
+        levels=uniform(by_levels, draws, seed),
         mean_r=float(r.mean()),
         mean_r_se=float(r.std(ddof=1) / np.sqrt(len(r))),
     )
 
 
 def p_values(first: Array, second: Array, draws: int, seed: int) -> tuple[Array, Array]:
-    """Return every row's p-values by tests D and L."""
-    ranks = [dynamics.signed_ranks(dynamics.whiten(side).residuals) for side in (first, second)]
-    terms = dynamics.products(ranks[0], ranks[1], [0])[:, 0]
-    observed = dynamics.statistic(terms)
-    changes = np.empty(len(first))
-    for row in range(len(first)):  # common signs would make the rows' p-values dependent
-        signs = dynamics.signs(draws, first.shape[1], [seed, _SIGN_STREAM, row])
-        changes[row] = dynamics.p_values(observed[row], dynamics.null(terms[row], signs))
-    drawn = level.null(first, second, [0], draws, [seed, _LEVEL_STREAM], joint=False)[..., 0]
-    return changes, dynamics.p_values(dynamics.pearson(first, second), drawn)
+    """Return every row's p-values by tests D and L; common signs would make the rows' p-values dependent."""
+    moved = changes(first, second, draws=draws, seed=[seed, _SIGN_STREAM], own_signs=True)
+    return moved.p[:, 0], levels(first, second, draws=draws, seed=[seed, _LEVEL_STREAM], joint=False).p[:, 0]
 
 
 def uniform(p: Array, draws: int, seed: int = 1) -> Uniform:

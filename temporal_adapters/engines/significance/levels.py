@@ -10,13 +10,15 @@ at the same lags. Within one side the innovations keep the correlation between q
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from temporal_adapters.engines.significance import autoregression
+from temporal_adapters.engines.significance import autoregression, flips, multiplicity
 from temporal_adapters.engines.significance.autoregression import Array
-from temporal_adapters.engines.significance.dynamics import pearson
+from temporal_adapters.engines.significance.pairs import correlations, pearson
 
 Draws = NDArray[np.float32]
 """Null draws: single precision is far finer than their sampling error and halves the time."""
@@ -25,19 +27,91 @@ DRAWS_AT_ONCE = 500
 """Draws held in memory together: 150 weeks x 40 questions x 500 stay within the processor's cache hierarchy."""
 
 
-def shifted(series: Array, lag: int) -> Array:
-    """Return the series with s[t + lag] at place t, NaN where there is none."""
-    n = series.shape[-1]
-    moved = np.full(series.shape, np.nan)
-    start, stop = max(0, -lag), min(n, n - lag)
-    if start < stop:
-        moved[..., start:stop] = series[..., start + lag : stop + lag]
-    return moved
+DRAWS = 9999
+"""Null draws unless others are asked for: the smallest p is then .0001."""
 
 
-def correlations(first: Array, second: Array, lags: Sequence[int]) -> Array:
-    """Return r[..., l] = corr(first[t], second[t + lags[l]]) over the pairs there are."""
-    return np.stack([pearson(first, shifted(second, lag)) for lag in lags], axis=-1)
+@dataclass(frozen=True)
+class Levels:
+    """Test L of m pairs of series at some lags.
+
+    Attributes
+    ----------
+    lags
+        Lags in weeks, positive = the first series leads.
+    r
+        (m, lags) Pearson's r of the levels.
+    drawn
+        (draws, m, lags) null draws of |r|.
+    """
+
+    lags: tuple[int, ...]
+    r: Array
+    drawn: Array
+
+    @cached_property
+    def p(self) -> Array:
+        """(m, lags) p-value of every pair and lag alone."""
+        return flips.p_values(self.r, self.drawn)
+
+    @cached_property
+    def p_over_lags(self) -> Array:
+        """(m, lags) p-values of pairs that are no family: each |r| against the largest of its own pair's lags."""
+        return flips.p_values(self.r, self.drawn.max(axis=-1)[..., None])
+
+    @cached_property
+    def p_family(self) -> Array:
+        """(m, lags) family-wise p-values over all pairs and lags: step-down maxima of studentised Fisher z."""
+        flat = self.drawn.reshape(len(self.drawn), -1)
+        return multiplicity.max_t(*multiplicity.studentised(self.r.ravel(), flat)).reshape(self.r.shape)
+
+
+def levels(
+    x: Array,
+    y: Array,
+    lags: Sequence[int] = (0,),
+    *,
+    draws: int = DRAWS,
+    seed: int | Sequence[int] = 0,
+    joint: bool = True,
+) -> Levels:
+    """Test whether the levels of two weekly series move together beyond what persistence produces (test L).
+
+    Parameters
+    ----------
+    x, y
+        (n,) or (m, n) weekly values on one grid of weeks, NaN where missing; row i of one meets row i of the other,
+        a single row meets all.
+    lags
+        Lags in weeks, fixed before looking; positive = `x` leads.
+    draws, seed
+        Null draws and their seed.
+    joint
+        Keep the correlation of innovations between rows of one side (questions of one study); off for rows that are
+        independent worlds.
+
+    Returns
+    -------
+    Levels
+        With m = 1 for single series.
+
+    Raises
+    ------
+    CorrelateError
+        If a series is constant or has too few pairs of consecutive weeks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> walks = np.cumsum(np.random.default_rng(3).standard_normal((2, 60)), axis=1)
+    >>> found = levels(walks[0], walks[1], draws=499)
+    >>> bool(abs(found.r[0, 0]) < 1), bool(0 < found.p[0, 0] <= 1)
+    (True, True)
+    """
+    sides = (np.atleast_2d(np.asarray(x, dtype=np.float64)), np.atleast_2d(np.asarray(y, dtype=np.float64)))
+    first, second = np.broadcast_arrays(*sides)
+    drawn = null(first, second, lags, draws, seed, joint)
+    return Levels(tuple(lags), correlations(first, second, lags), drawn)
 
 
 def null_process(series: Array) -> Array:
@@ -110,9 +184,7 @@ def _draw_side(
     drawn = autoregression.draw(process, series.shape[1], noise)
     # Near a unit root a draw lies far from 0: single precision would lose its movement in the sums of squares.
     drawn -= drawn[:, :1].copy()
-    missing = ~np.isfinite(series)
-    if missing.any():
-        drawn[missing] = np.nan
+    drawn[~np.isfinite(series)] = np.nan
     return drawn
 
 
@@ -139,7 +211,8 @@ def _columnwise(a: Draws, b: Draws) -> Draws:
     n = max(len(a), 1)
     mean_a, mean_b = a.sum(axis=0) / n, b.sum(axis=0) / n
     cross = np.einsum("td,td->d", a, b) - n * mean_a * mean_b
-    return np.clip(cross / (_deviation(a, mean_a) * _deviation(b, mean_b)), -1.0, 1.0)
+    r: Draws = np.clip(cross / (_deviation(a, mean_a) * _deviation(b, mean_b)), -1.0, 1.0)
+    return r
 
 
 def _deviation(a: Draws, mean: Draws) -> Draws:
