@@ -3,4 +3,4 @@
 panel -> weeks -> adapters -> answers -> series -> lags -> report
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
