@@ -118,7 +118,7 @@ def test_only_the_respondents_of_2017_after_the_election_are_kept(tmp_path: Path
     frame = found.respondents.frame
     ids = [str(row + 1) for row in rows]  # rows of the file, so that imputed votes can be joined to it
     assert frame["respondent_id"].to_list() == ids
-    assert frame["age"].to_list() == [str(made["Alter"][row]) for row in rows]
+    assert frame["age"].to_list() == [f"{'.' if made['Alter'][row] < 0 else ''}{made['Alter'][row]}" for row in rows]
 
 
 def test_the_classes_counted_are_the_votes_written(tmp_path: Path) -> None:

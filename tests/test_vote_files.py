@@ -77,7 +77,7 @@ def same(document: dict[str, Any]) -> None:
         (spoil(same, {"q32": pl.lit(-99.0)}), "'left_right'.* has no valid answer among"),
         (spoil(same, {"q2c": pl.lit(1850.0)}), "gives 167, above `maximum` 110"),
         (spoil(same, {"w_ipfges": pl.lit(0.0)}), "the weight is 0 for all"),
-        (spoil(same, {"w_ipfges": pl.lit(None, pl.Float64)}), "the weight is missing or negative"),
+        (spoil(same, {"w_ipfges": pl.lit(None, pl.Float64)}), "the weight is missing, negative or not finite"),
         (spoil(same, {"lfdn": pl.lit(7.0)}), "respondent id '7' appears .* ids must differ"),
         (spoil(same, {"q2d": pl.lit(2.0)}), "no respondent is left after the filter q2d"),
         (

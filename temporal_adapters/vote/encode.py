@@ -69,7 +69,7 @@ def _plan(item: Item, codes: list[str], encoding: Encoding, mapping: SurveyMappi
     if encoding == "one-hot" or item.kind == "nominal":
         seen = sorted(set(codes))
         if item.when_missing == "omit":
-            seen = [code for code in seen if not mapping.is_missing(item, code)]
+            seen = [code for code in seen if not mapping.no_answer(item, code)]
         return Columns(item, tuple(seen))
     values = _scale(item, codes, mapping)
     known = values[~np.isnan(values)]
@@ -84,7 +84,7 @@ def _scale(item: Item, codes: list[str], mapping: SurveyMapping) -> Floats:
     rank = {code: float(place) for place, code in enumerate(item.answers)}
     known: dict[str, float] = {}
     for code in set(codes):
-        if mapping.is_missing(item, code):
+        if mapping.no_answer(item, code):
             known[code] = float("nan")
         else:
             known[code] = rank[code] if item.kind == "ordinal" else float(code)

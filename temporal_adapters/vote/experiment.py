@@ -214,7 +214,7 @@ def _groups(respondents: Respondents, name: str) -> Iterator[str]:
     mapping = respondents.mapping
     item = mapping.item(name)
     for code in respondents.frame[name].to_list():
-        if mapping.is_missing(item, code):
+        if mapping.no_answer(item, code):
             yield "(missing)"
         else:
             yield mapping.words(item.answers.get(code, code), mapping.languages[0])

@@ -28,6 +28,22 @@ _SUFFIXES = (".sav", ".zsav", ".por", ".dta", ".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True)
+class DeclaredMissing:
+    """What a file declares missing in one column: ranges of numbers (single codes are ranges of one), and words."""
+
+    ranges: tuple[tuple[float, float], ...] = ()
+    words: tuple[str, ...] = ()
+
+    def holds(self, code: str) -> bool:
+        """Return whether `code` is declared missing."""
+        try:
+            value = float(code)
+        except ValueError:
+            return code in self.words
+        return any(low <= value <= high for low, high in self.ranges)
+
+
+@dataclass(frozen=True)
 class SurveyFile:
     """What the header of a survey file says.
 
@@ -39,6 +55,8 @@ class SurveyFile:
         Name -> variable label (empty where there is none), in the file's order.
     value_labels
         Name -> code -> value label.
+    declared_missing
+        Name -> what the file declares missing (SPSS); Stata's extended missing values are codes of their own.
     encoding
         The encoding that was used.
     n_rows
@@ -50,6 +68,7 @@ class SurveyFile:
     value_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     encoding: str = "utf-8"
     n_rows: int | None = None
+    declared_missing: Mapping[str, DeclaredMissing] = field(default_factory=dict)
 
 
 def open_survey(path: Path, encoding: str | None = None) -> SurveyFile:
@@ -142,6 +161,13 @@ def _open_text(path: Path, encoding: str | None) -> SurveyFile:
         if not header:
             raise VoteError(f"{path}: the file is empty")
         names = [name.strip().strip('"') for name in header.split(_separator(path, header))]
+        doubled = next((name for name in names if name and names.count(name) > 1), None)
+        if doubled is not None:
+            places = [place for place, name in enumerate(names, start=1) if name == doubled]
+            raise VoteError(
+                f"{path}: the columns {', '.join(map(str, places))} are all called {doubled!r}: rename them, so that"
+                " one can be meant"
+            )
         return SurveyFile(path, dict.fromkeys(names, ""), encoding="utf-8" if candidate == "utf-8-sig" else candidate)
     raise VoteError(f"{path}: is not text in {encoding or 'UTF-8 or Windows-1252'}; give its encoding")
 
@@ -192,7 +218,16 @@ def _described(path: Path, meta: Any, encoding: str) -> SurveyFile:
     used = f"{meta.file_encoding or 'utf-8'} ({_STATED})" if encoding == _STATED else encoding
     n_rows = meta.number_rows if meta.number_rows is not None and meta.number_rows >= 0 else None
     _refuse_empty_claim(path, n_rows, len(labels))
-    return SurveyFile(path, labels, values, used, n_rows)
+    return SurveyFile(path, labels, values, used, n_rows, _declared(meta))
+
+
+def _declared(meta: Any) -> dict[str, DeclaredMissing]:
+    found = {}
+    for name, ranges in (getattr(meta, "missing_ranges", None) or {}).items():
+        numbers = tuple((one["lo"], one["hi"]) for one in ranges if not isinstance(one["lo"], str))
+        words = tuple(code_text(one["lo"]) for one in ranges if isinstance(one["lo"], str))
+        found[name] = DeclaredMissing(numbers, words)
+    return found
 
 
 def _refuse_empty_claim(path: Path, n_rows: int | None, n_columns: int) -> None:

@@ -249,7 +249,7 @@ def _fill(
     for item in items:
         if item.when_missing != "impute":
             continue
-        valid = [code for code in train[item.name].to_list() if not mapping.is_missing(item, code)]
+        valid = [code for code in train[item.name].to_list() if not mapping.no_answer(item, code)]
         if not valid:
             raise VoteError(f"the item {item.name!r} has no valid answer in the training part: it cannot be imputed")
         typical = _typical(item, valid)
@@ -257,7 +257,7 @@ def _fill(
             frame.with_columns(
                 pl.Series(
                     item.name,
-                    [typical if mapping.is_missing(item, code) else code for code in frame[item.name].to_list()],
+                    [typical if mapping.no_answer(item, code) else code for code in frame[item.name].to_list()],
                     dtype=pl.String,
                 )
             )

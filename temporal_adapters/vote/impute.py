@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -126,12 +126,32 @@ def _predict(model: Baseline | LanguageModel, tasks: Sequence[Task], listener: L
 
 def _draw(respondents: Respondents, missing: NDArray[Any], probabilities: Any, rng: np.random.Generator) -> list[str]:
     votes = respondents.frame["vote"].to_list()
+    probabilities = _possible(respondents, missing, probabilities)
     chosen = (
         probabilities.cumsum(axis=1) > rng.random((len(missing), 1)) * probabilities.sum(axis=1, keepdims=True)
     ).argmax(axis=1)
     for row, label in zip(missing, chosen, strict=True):
         votes[row] = respondents.mapping.labels[label]
     return votes
+
+
+def _possible(respondents: Respondents, missing: NDArray[Any], probabilities: Any) -> Any:
+    """Return the probabilities with the classes at 0 that the file rules out for a respondent.
+
+    Raises
+    ------
+    VoteError
+        If a model gives all of its probability to classes that are ruled out.
+    """
+    labels = np.array(respondents.mapping.labels)
+    barred = [np.isin(labels, names) for names in respondents.frame["excluded"][missing].to_list()]
+    possible = np.where(np.array(barred).reshape(len(missing), len(labels)), 0.0, probabilities)
+    lost = int((possible.sum(axis=1) <= 0).sum())
+    if lost:
+        raise VoteError(
+            f"the model gives {lost} respondents only classes that `target.known` rules out for them: use another model"
+        )
+    return possible
 
 
 def _frame(respondents: Respondents, completed: Sequence[list[str]]) -> pl.DataFrame:

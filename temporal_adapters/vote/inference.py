@@ -6,7 +6,7 @@ Takes arrays, gives estimates, intervals and p-values. Knows no survey and no mo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -211,13 +211,28 @@ def pool_shares(completed: Sequence[Indices], n_classes: int, weights: Floats | 
     """Return each class's share pooled over completed data sets.
 
     The sampling variance of a weighted share is that of the ratio mean, sum w^2 (y - share)^2 / (sum w)^2, times
-    n / (n - 1): weights as given, no strata and no clusters.
+    n / (n - 1): weights as given, no strata and no clusters. The interval is Wilson's (1927) for multiply imputed data
+    (Lott and Reiter 2020): it stays within 0 and 1, and small classes are covered, too.
     """
+    n = len(completed[0])
+    kish = float(n) if weights is None else float(weights.sum() ** 2 / (weights**2).sum())
     pooled = []
     for k in range(n_classes):
         values, variances = zip(*(_share(classes == k, weights) for classes in completed), strict=True)
-        pooled.append(rubin(values, variances, len(completed[0]) - 1))
+        pooled.append(_wilson(rubin(values, variances, n - 1), kish))
     return pooled
+
+
+def _wilson(pooled: Pooled, n_effective: float) -> Pooled:
+    """Return a pooled share with Wilson's interval; n is the one at which its variance would be the pooled one."""
+    from scipy import stats
+
+    share = pooled.value
+    n = share * (1 - share) / pooled.variance if pooled.variance > 0 else n_effective
+    ratio = float(stats.t.ppf((1 + LEVEL) / 2, pooled.df)) ** 2 / n
+    middle = (share + ratio / 2) / (1 + ratio)
+    half = (ratio * (share * (1 - share) + ratio / 4)) ** 0.5 / (1 + ratio)
+    return replace(pooled, low=max(0.0, middle - half), high=min(1.0, middle + half))
 
 
 def _share(hit: NDArray[np.bool_], weights: Floats | None) -> tuple[float, float]:

@@ -95,8 +95,14 @@ def calibration(truth: Indices, probabilities: Floats, weights: Floats | None = 
     """Return the calibration curve of the most probable class, shape (bins, 4).
 
     Columns: lower edge of the bin, (weighted) count, mean confidence, share correct; the last two are NaN where a bin
-    is empty. A confidence on an edge belongs to the upper bin, 1.0 to the last.
+    is empty. A confidence on an edge belongs to the upper bin, 1.0 to the last. Rows of zeros are no answer: they have
+    no confidence and count nowhere.
     """
+    answered = probabilities.sum(axis=1) > 0
+    truth, probabilities = truth[answered], probabilities[answered]
+    weights = None if weights is None else weights[answered]
+    if not len(truth):
+        return np.column_stack([np.arange(bins) / bins, np.zeros(bins), *np.full((2, bins), np.nan)])
     confidence = probabilities.max(axis=1)
     correct = (probabilities.argmax(axis=1) == truth).astype(np.float64)
     place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
@@ -112,6 +118,8 @@ def ece(truth: Indices, probabilities: Floats, weights: Floats | None = None, bi
     """Return the expected calibration error of the most probable class (Guo et al. 2017), with equal-width bins."""
     curve = calibration(truth, probabilities, weights, bins)
     full = curve[curve[:, 1] > 0]
+    if not len(full):
+        return float("nan")
     return float((full[:, 1] * np.abs(full[:, 2] - full[:, 3])).sum() / full[:, 1].sum())
 
 

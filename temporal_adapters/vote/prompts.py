@@ -116,8 +116,13 @@ class Writer:
                 f"the mapping {mapping.survey!r} has no words in {self.language!r} (it has "
                 f"{', '.join(mapping.languages)})"
             )
-        if style.style == "story" and not any(item.sentence or item.sentences for item in items):
-            raise VoteError(f"the mapping {mapping.survey!r} has no `sentence` for any item: running text needs them")
+        silent = [item.name for item in items if item.sentence is None and not item.sentences]
+        if style.style == "story" and silent:
+            raise VoteError(
+                f"`style: story` needs a `sentence` for every item, and the mapping {mapping.survey!r} has none for"
+                f' {", ".join(silent)}: add them, write `sentence: ""` where an item shall be left out of running text,'
+                " text, or take `style: lines`"
+            )
         self.labels = tuple(
             self._words(label.text if label.text is not None else label.name) for label in mapping.target.labels
         )
@@ -160,10 +165,10 @@ class Writer:
 
     def answer(self, item: Item, code: str) -> str | None:
         """Return the words of one answer, None where it is missing and to be left out."""
-        if self.mapping.is_missing(item, code):
+        if self.mapping.no_answer(item, code):
             if item.when_missing == "omit":
                 return None
-            return self._words(item.missing_answers.get(code, self.mapping.prompt.unknown))
+            return self._words(self.mapping.missing_words(item, code))
         own = self.mapping.own_party
         if self.masked and own is not None and item.name == own.item and code in own.labels:
             label = next(label for label in self.mapping.target.labels if label.name == own.labels[code])
@@ -175,7 +180,7 @@ class Writer:
         for item in self._ordered(row):
             code = row[item.name]
             pattern = item.sentences.get(code, item.sentence)
-            if pattern is None or self.mapping.is_missing(item, code):
+            if pattern is None or self.mapping.no_answer(item, code):
                 continue
             answer = self.answer(item, code) or ""
             sentences.append(self._words(pattern).replace("{answer}", answer))

@@ -7,13 +7,15 @@ Nothing is guessed: a code that the mapping does not know is a problem, and any 
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from temporal_adapters.ground.errors import VoteError
-from temporal_adapters.study.config.vote import Column, Item, SurveyMapping, code_text
+from temporal_adapters.study.config.vote import SYSTEM_MISSING, Column, Item, SurveyMapping, code_text
 from temporal_adapters.vote.files import SurveyFile, read_columns
 
 if TYPE_CHECKING:
@@ -31,8 +33,9 @@ class Respondents:
     mapping
         How they were read.
     frame
-        respondent_id (String), vote (String, null where it is missing), weight (Float64), then one String column of
-        codes per item; numeric items hold the value.
+        respondent_id (String), vote (String, null where it is missing), weight (Float64), excluded (list of String:
+        classes that a missing vote certainly is not), then one String column of codes per item; numeric items hold the
+        value, or ``.`` and the code where that means no answer.
     """
 
     mapping: SurveyMapping
@@ -108,12 +111,13 @@ def examine(survey: SurveyFile, mapping: SurveyMapping) -> Examination:
     votes = _votes(mapping, columns, problems)
     codes = {item.name: _item_codes(item, columns) for item in mapping.items}
     for item in mapping.items:
-        problems.extend(_item_problems(mapping, item, codes[item.name]))
+        problems.extend(_item_problems(mapping, item, codes[item.name], declared(survey, names[f"item {item.name}"])))
     frame = pl.DataFrame(
         {
             "respondent_id": columns.get("id") or [str(row) for row in table[_ROW]],
             "vote": pl.Series(votes, dtype=pl.String),
             "weight": pl.Series(_weights(columns, problems, notes, table.height), dtype=pl.Float64),
+            "excluded": pl.Series(_excluded(mapping, columns, votes, problems), dtype=pl.List(pl.String)),
             **{
                 item.name: pl.Series(_values(mapping, item, codes[item.name]), dtype=pl.String)
                 for item in mapping.items
@@ -138,6 +142,8 @@ def _places(mapping: SurveyMapping) -> Iterator[tuple[str, Column]]:
     yield "target", mapping.target
     if mapping.target.turnout is not None:
         yield "turnout", mapping.target.turnout
+    for number, known in enumerate(mapping.target.known):
+        yield f"known {number}", known
     for number, rule in enumerate(mapping.filters):
         yield f"filter {number}", rule
     for item in mapping.items:
@@ -234,6 +240,22 @@ def _votes(mapping: SurveyMapping, columns: Columns, problems: list[str]) -> lis
     return votes
 
 
+def _excluded(
+    mapping: SurveyMapping, columns: Columns, votes: list[str | None], problems: list[str]
+) -> list[list[str]]:
+    """Return, per respondent with a missing vote, the classes that the file rules out."""
+    barred: list[set[str]] = [set() for _ in votes]
+    for number, rule in enumerate(mapping.target.known):
+        decisive = set(rule.codes)
+        for row, code in enumerate(columns[f"known {number}"]):
+            if code in decisive and votes[row] is None:
+                barred[row].update(rule.never)
+    nothing_left = sum(len(names) == len(mapping.labels) for names in barred)
+    if nothing_left:
+        problems.append(f"`target.known` leaves no class for {nothing_left} respondents whose vote is missing")
+    return [[name for name in mapping.labels if name in names] for names in barred]
+
+
 _DROPPED = "\0dropped"
 _ROW = "\0row"
 """Row of the file: what stands for an id where there is none, so that imputed votes can be joined to the file."""
@@ -249,7 +271,21 @@ def _item_codes(item: Item, columns: Columns) -> list[str]:
     return codes
 
 
-def _item_problems(mapping: SurveyMapping, item: Item, codes: list[str]) -> Iterator[str]:
+def declared(survey: SurveyFile, column: str) -> Callable[[str], str | None]:
+    """Return what says why the file itself does not take a code of `column` for a plain number; None if it does."""
+    labels, missing = survey.value_labels.get(column, {}), survey.declared_missing.get(column)
+
+    def why(code: str) -> str | None:
+        if missing is not None and missing.holds(code):
+            return "which the file declares missing"
+        return f"which the file labels {labels[code]!r}" if code in labels else None
+
+    return why
+
+
+def _item_problems(
+    mapping: SurveyMapping, item: Item, codes: list[str], says: Callable[[str], str | None]
+) -> Iterator[str]:
     counts = Counter(codes)
     valid = 0
     for code, n in sorted(counts.items()):
@@ -257,6 +293,9 @@ def _item_problems(mapping: SurveyMapping, item: Item, codes: list[str]) -> Iter
             continue
         valid += n
         why = complaint(item, code)
+        if why is None and item.kind == "numeric" and code not in item.answers and code not in item.labelled:
+            why = says(code)
+            why = why and f"{why}: add it to `missing.codes`, to `answers`, or to `labelled` if it is a number"
         if why:
             yield f"{item.column} (item {item.name!r}) holds the code {code} ({n} respondents), {why}"
     if not valid:
@@ -276,6 +315,8 @@ def complaint(item: Item, code: str) -> str | None:
         value = _number(item, code)
     except ValueError:
         return "which is no number"
+    if not math.isfinite(value):
+        return "which is no finite number"
     if item.minimum is not None and value < item.minimum:
         return f"which gives {value:g}, below `minimum` {item.minimum:g}"
     if item.maximum is not None and value > item.maximum:
@@ -288,18 +329,23 @@ def _number(item: Item, code: str) -> float:
 
 
 def _values(mapping: SurveyMapping, item: Item, codes: list[str]) -> list[str]:
-    if item.kind != "numeric" or item.subtract_from is None:
+    if item.kind != "numeric":
         return codes
     return [_value(mapping, item, code) for code in codes]
 
 
 def _value(mapping: SurveyMapping, item: Item, code: str) -> str:
-    if code in item.answers or mapping.is_missing(item, code):
+    if mapping.is_missing(item, code):
+        return code if code.startswith(SYSTEM_MISSING) else f"{SYSTEM_MISSING}{code}"
+    if code in item.answers or item.subtract_from is None:
         return code
     try:
         return code_text(_number(item, code))
     except ValueError:  # a problem that `examine` reports
         return code
+
+
+_MOST_WEIGHT = 1000  # published weights stay below 20 times the median
 
 
 def _weights(columns: Columns, problems: list[str], notes: list[str], n: int) -> list[float]:
@@ -311,10 +357,21 @@ def _weights(columns: Columns, problems: list[str], notes: list[str], n: int) ->
             weights.append(float(code))
         except ValueError:
             weights.append(-1.0)
-    wrong = sum(weight < 0 for weight in weights)
+    wrong = sum(not 0 <= weight < math.inf for weight in weights)
     if wrong:
         problems.append(
-            f"the weight is missing or negative for {wrong} of {n} respondents: filter them or leave out `weight`"
+            f"the weight is missing, negative or not finite for {wrong} of {n} respondents: filter them or leave out"
+            " `weight`"
+        )
+        return [1.0] * n
+    if (
+        max(weights, default=0.0)
+        > _MOST_WEIGHT * statistics.median([weight for weight in weights if weight] or [0.0])
+        > 0
+    ):
+        problems.append(
+            f"one respondent has the weight {max(weights):g}, more than {_MOST_WEIGHT:,} times the median: every figure"
+            " would be that person's; correct the file, or name another `weight`"
         )
     elif not any(weights):
         problems.append(f"the weight is 0 for all {n} respondents: name another `weight` or leave it out")

@@ -23,7 +23,7 @@ from temporal_adapters.study.config.document import read_yaml, validate
 SYSTEM_MISSING = "."
 """Code of an empty cell."""
 
-RESERVED = ("respondent_id", "vote", "weight")
+RESERVED = ("respondent_id", "vote", "weight", "excluded")
 """Columns of the table of respondents that no item may be called."""
 
 _WHOLE = re.compile(r"-?\d+\.0+")
@@ -119,6 +119,16 @@ class Turnout(Column):
     """The class of these respondents."""
 
 
+class Known(Column):
+    """What the file says of respondents whose vote is missing: they were certainly not of some classes."""
+
+    codes: tuple[Code, ...] = Field(min_length=1)
+    """Codes of the column for which it is known."""
+
+    never: tuple[str, ...] = Field(min_length=1)
+    """Classes that these respondents are not."""
+
+
 class Target(Column):
     """The vote."""
 
@@ -130,6 +140,9 @@ class Target(Column):
 
     drop: tuple[Code, ...] = ()
     """Codes of respondents who are neither a class nor to be imputed, such as invalid votes."""
+
+    known: tuple[Known, ...] = ()
+    """What is known of missing votes, such as {variable: q17, codes: [1], never: [Non-voter]}: not imputed."""
 
 
 class Override(Column):
@@ -154,10 +167,10 @@ class Item(Column):
     question: Words
     """What stands before the colon of an `item: answer` line."""
 
-    answers: dict[str, Words] = Field(default_factory=dict)
+    answers: dict[Code, Words] = Field(default_factory=dict)
     """Code -> words; for numeric items only codes with words of their own."""
 
-    recode: dict[str, Code] = Field(default_factory=dict)
+    recode: dict[Code, Code] = Field(default_factory=dict)
     """Code in the file -> code in `answers`, applied first."""
 
     overrides: tuple[Override, ...] = ()
@@ -172,19 +185,23 @@ class Item(Column):
     maximum: float | None = None
     """Numeric only: highest value allowed after `subtract_from`."""
 
+    labelled: tuple[Code, ...] = ()
+    """Numeric only: codes that have a value label in the file, or that it declares missing, and are numbers all the
+    same (the labelled ends of a scale)."""
+
     missing: Missing | None = None
     """Missing codes of this item, where they differ from the survey's."""
 
     when_missing: Literal["category", "omit", "impute"] = "category"
     """A missing answer is a category of its own, left out of the prompt, or filled in from the training part."""
 
-    missing_answers: dict[str, Words] = Field(default_factory=dict)
+    missing_answers: dict[Code, Words] = Field(default_factory=dict)
     """Missing code -> words (``don't know`` and ``no answer`` are not the same)."""
 
     sentence: Words | None = None
-    """First-person sentence with `{answer}`; without it the item is left out of running text."""
+    """First-person sentence with `{answer}`, for running text; an empty one leaves the item out there."""
 
-    sentences: dict[str, Words] = Field(default_factory=dict)
+    sentences: dict[Code, Words] = Field(default_factory=dict)
     """Code -> sentence, where one pattern does not fit all answers; an empty sentence leaves the item out."""
 
     @model_validator(mode="after")
@@ -201,6 +218,9 @@ class Item(Column):
             raise ValueError(
                 f"`recode` or `overrides` of {self.name!r} leads to {lost[0]!r}, which `answers` does not have"
             )
+        if self.labelled and self.kind != "numeric":
+            raise ValueError(f"`labelled` fits numeric items, {self.name!r} is {self.kind}: use `answers`")
+        _refuse_alike(self.name, self.answers)
         unknown = sorted(code for code in self.sentences if self.kind != "numeric" and code not in self.answers)
         if unknown:
             raise ValueError(f"`sentences` of {self.name!r} has the code {unknown[0]!r}, which `answers` does not have")
@@ -285,6 +305,18 @@ class SurveyMapping(Section):
         """Return whether `code` means that there is no answer to `item`."""
         return code not in item.answers and (item.missing or self.missing).holds(code)
 
+    def no_answer(self, item: Item, value: str) -> bool:
+        """Return whether `value`, as it stands in a table of respondents, means that there is no answer to `item`.
+
+        Missingness was decided on the file's code; a number that happens to equal a missing code is a number.
+        """
+        return value.startswith(SYSTEM_MISSING) if item.kind == "numeric" else self.is_missing(item, value)
+
+    def missing_words(self, item: Item, value: str) -> Words:
+        """Return the words of a `value` for which `no_answer` holds."""
+        known = item.missing_answers
+        return known.get(value, known.get(value.removeprefix(SYSTEM_MISSING), self.prompt.unknown))
+
     def words(self, words: Words, language: str) -> str:
         """Return `words` in `language`."""
         return words if isinstance(words, str) else words[language]
@@ -299,6 +331,8 @@ class SurveyMapping(Section):
         _refuse_unknown("subgroups", self.subgroups, names)
         if self.target.turnout is not None:
             _refuse_unknown("target.turnout.label", [self.target.turnout.label], self.labels)
+        for rule in self.target.known:
+            _refuse_unknown("target.known.never", rule.never, self.labels)
         if self.own_party is not None:
             _refuse_unknown("own_party.item", [self.own_party.item], names)
             _refuse_unknown("own_party.labels", self.own_party.labels.values(), self.labels)
@@ -306,6 +340,21 @@ class SurveyMapping(Section):
             _refuse_unknown("own_party.labels", self.own_party.labels, known)
         _check_languages(self.model_dump(), self.languages, "")
         return self
+
+
+def _refuse_alike(item: str, answers: Mapping[str, Words]) -> None:
+    """Refuse answers without words, and two answers that read the same."""
+    seen: dict[tuple[str, str], str] = {}
+    for code, words in answers.items():
+        for language, text in (words if isinstance(words, dict) else {"": words}).items():
+            if not text.strip():
+                raise ValueError(f"the answer {code} of {item!r} has empty words: say what it means")
+            before = seen.setdefault((language, " ".join(text.casefold().split())), code)
+            if before != code:
+                raise ValueError(
+                    f"the answers {before} and {code} of {item!r} have the same words {text!r}: a model cannot tell"
+                    " them apart; give one of them other words, or make them one by `recode`"
+                )
 
 
 def _refuse_doubled(what: str, names: Any) -> None:
