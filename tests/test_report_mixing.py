@@ -16,8 +16,7 @@ from temporal_adapters.proof.mix.draw import mixtures
 from temporal_adapters.proof.mix.summary import summarise
 from temporal_adapters.stages import report
 from temporal_adapters.study.artifacts import RunFolder, publish
-from temporal_adapters.study.config import Study
-from temporal_adapters.study.config.mix import recipe
+from temporal_adapters.study.config import Study, recipe
 
 
 def write_mixing(study: Study, run: RunFolder, label: str = "joy") -> None:

@@ -3,7 +3,6 @@
 Takes a study and an engine's name, gives what the stage gives in one process. Knows no stage's content.
 """
 
-from temporal_adapters.scale.engine import probe, train
-from temporal_adapters.scale.settings import Engine
+import lazy_loader as lazy
 
-__all__ = ["Engine", "probe", "train"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

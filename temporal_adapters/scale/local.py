@@ -31,7 +31,7 @@ _TICK_EVERY = 16  # steps between two messages of a worker
 
 def choose_workers(study: Study, n_tokens: int, n_items: int) -> int:
     """Return how many workers pay: one per GPU; on a CPU one per core if training lasts longer than their start."""
-    from temporal_adapters.engines.model.base import base_path, choose_device
+    from temporal_adapters.engines.model import base_path, choose_device
     from temporal_adapters.engines.model.lean import SMALL_BYTES
 
     if choose_device(study.model.device).type == "cuda":

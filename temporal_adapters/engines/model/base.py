@@ -5,8 +5,6 @@ Takes the `model` section of a study, gives a `Base`. Knows no adapter.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ import torch
 from torch import nn
 
 from temporal_adapters.engines.model.fp8 import quantize_fp8
+from temporal_adapters.engines.model.identity import base_path, commit, digest_base
 from temporal_adapters.engines.model.memory import free_bytes, measure, on_meta, require
 from temporal_adapters.engines.model.quantized import quantize_nf4
 from temporal_adapters.engines.model.weights import explain, load_weights
@@ -22,10 +21,6 @@ from temporal_adapters.ground.errors import ModelError
 
 if TYPE_CHECKING:
     from temporal_adapters.study.config.model import Model
-
-DEMO = Path(__file__).resolve().parents[2] / "worlds" / "base"
-_TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "vocab.*", "merges.txt", "*.model", "chat_template*")
-_WEIGHT_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ def load_base(settings: Model) -> Base:
         quantize_fp8(model)
     freeze(model)
     tokenizer, digest = load_tokenizer(settings), digest_base(settings)
-    revision = None if Path(base_path(settings)).is_dir() else _commit(settings)
+    revision = None if Path(base_path(settings)).is_dir() else commit(settings)
     return Base(model, tokenizer, settings.base, digest, device, dtype, revision)
 
 
@@ -141,27 +136,6 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return torch.float32 if wanted == "float32" else torch.bfloat16
 
 
-def precision(settings: Model) -> str:
-    """Return the precision that a study computes in here: part of every key, since `auto` depends on the machine."""
-    if settings.dtype != "auto":
-        return settings.dtype
-    on_gpu = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
-    return "bfloat16" if on_gpu else "float32"
-
-
-def base_path(settings: Model) -> str:
-    """Return the folder or hub name of the base (``demo`` is the model that ships with the package)."""
-    if settings.base == "demo":
-        return str(DEMO)
-    folder = Path(settings.base).expanduser()
-    if folder.is_file():
-        raise ModelError(
-            f"model.base: {settings.base!r} is a file: run `ta base convert {settings.base} FOLDER` and set model.base"
-            " to that folder"
-        )
-    return str(folder) if folder.is_dir() else settings.base
-
-
 def _from_pretrained(loader: Any, settings: Model, **options: Any) -> Any:
     where = base_path(settings)
     try:
@@ -171,38 +145,3 @@ def _from_pretrained(loader: Any, settings: Model, **options: Any) -> Any:
             f"model.base: {settings.base!r} cannot be loaded ({explain(error)}): give a folder with config.json,"
             " weights and tokenizer, or a Hugging Face name that this machine can reach or has in its cache"
         ) from None
-
-
-def digest_base(settings: Model) -> str:
-    """Return the digest of the base's files (a folder) or of its name and commit (a hub model)."""
-    where = Path(base_path(settings))
-    if where.is_dir():
-        stamps = tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in _files(where))
-        return _digest_files(stamps)
-    return hashlib.sha256(f"{settings.base}@{_commit(settings)}".encode()).hexdigest()
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted({path for pattern in (*_WEIGHT_FILES, *_TOKENIZER_FILES) for path in folder.glob(pattern)})
-
-
-@functools.cache
-def _digest_files(stamps: tuple[tuple[str, int, int], ...]) -> str:
-    whole = hashlib.sha256()
-    for name, _, _ in stamps:
-        with open(name, "rb") as file:
-            whole.update(Path(name).name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest()
-
-
-def _commit(settings: Model) -> str:
-    """Return the commit of a hub model that is used: the cache resolves branches and tags."""
-    from transformers.utils import cached_file
-    from transformers.utils.hub import extract_commit_hash
-
-    try:
-        found = cached_file(settings.base, "config.json", revision=settings.revision)
-        return str(extract_commit_hash(found, None) or settings.revision or "main")
-    except OSError as error:
-        first = str(error).strip().splitlines()[0]
-        raise ModelError(f"model.base: {settings.base!r} cannot be found ({first})") from None

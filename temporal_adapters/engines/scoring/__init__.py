@@ -3,8 +3,6 @@
 Takes form scores, gives scores, shares, centred log-ratios, masses. Knows no model and no file.
 """
 
-from temporal_adapters.engines.scoring.answers import Reference, Source, answer_rows, position_rows, scale_rows
-from temporal_adapters.engines.scoring.methods import METHODS
-from temporal_adapters.engines.scoring.records import FormScore
+import lazy_loader as lazy
 
-__all__ = ["METHODS", "FormScore", "Reference", "Source", "answer_rows", "position_rows", "scale_rows"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -6,6 +6,6 @@ Knows no panel and no survey.
 Internal validity as in Ahnert, Pellert, Garcia and Strohmaier (ICWSM 2025), who mixed joyful and sad tweets.
 """
 
-from temporal_adapters.proof.mix.stage import plan, read_summary, run
+import lazy_loader as lazy
 
-__all__ = ["plan", "read_summary", "run"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

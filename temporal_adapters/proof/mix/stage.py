@@ -21,8 +21,7 @@ from temporal_adapters.proof.mix.grid import Experiment, experiment, models, req
 from temporal_adapters.stages import probe, train
 from temporal_adapters.study.artifacts import Expected, RunFolder, make, read_manifest
 from temporal_adapters.study.artifacts.layout import ANSWERS_FILE, MIX_CURVE
-from temporal_adapters.study.config import Study, scientific
-from temporal_adapters.study.config.mix import recipe
+from temporal_adapters.study.config import Study, recipe, scientific
 
 STAGE, VERSION = "mix-curve", 1
 TABLE, SUMMARY = "curve.parquet", "mix.json"

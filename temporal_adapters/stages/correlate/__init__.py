@@ -4,24 +4,6 @@ Takes a `SERIES` table with both sources, gives `LAGS` and everything a reviewer
 and no survey file. Lag in weeks, positive = the model leads.
 """
 
-from temporal_adapters.stages.correlate.analysis import analyse
-from temporal_adapters.stages.correlate.pairs import Pairs, align
-from temporal_adapters.stages.correlate.plan import accept, freeze
-from temporal_adapters.stages.correlate.plan import read as read_plan
-from temporal_adapters.stages.correlate.records import Analysis, Result, Test, Verdict
-from temporal_adapters.stages.correlate.stage import expected, run
+import lazy_loader as lazy
 
-__all__ = [
-    "Analysis",
-    "Pairs",
-    "Result",
-    "Test",
-    "Verdict",
-    "accept",
-    "align",
-    "analyse",
-    "expected",
-    "freeze",
-    "read_plan",
-    "run",
-]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

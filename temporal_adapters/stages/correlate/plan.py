@@ -103,7 +103,7 @@ def freeze(study: Study, run: RunFolder) -> Path:
     path = run.plan
     if path.exists():
         raise CorrelateError(
-            f"{path} was frozen on {read(run)['created']}: a plan is made once (remove it to start over)"
+            f"{path} was frozen on {read_plan(run)['created']}: a plan is made once (remove it to start over)"
         )
     written = {
         "version": VERSION,
@@ -117,7 +117,7 @@ def freeze(study: Study, run: RunFolder) -> Path:
     return path
 
 
-def read(run: RunFolder) -> dict[str, Any]:
+def read_plan(run: RunFolder) -> dict[str, Any]:
     """Return the plan of a study; empty without one.
 
     Raises
@@ -140,7 +140,7 @@ def read(run: RunFolder) -> dict[str, Any]:
 
 def deviations(study: Study, run: RunFolder) -> list[Deviation]:
     """Return every difference between the plan and the analysis of today, with the reasons given so far."""
-    plan = read(run)
+    plan = read_plan(run)
     if not plan:
         return []
     accepted = {(entry["what"], json.dumps(entry["now"])): entry for entry in plan["deviations"]}
@@ -159,7 +159,7 @@ def accept(study: Study, run: RunFolder, reason: str) -> list[Deviation]:
     CorrelateError
         If there is no plan, or no reason.
     """
-    plan = read(run)
+    plan = read_plan(run)
     if not plan:
         raise CorrelateError(f"there is no plan to deviate from ({run.plan} does not exist)")
     fresh = [entry for entry in deviations(study, run) if not entry.reason]
@@ -203,7 +203,7 @@ def _differences(plan: Mapping[str, Any], study: Study, run: RunFolder) -> list[
 
 def pin(study: Study, run: RunFolder) -> None:
     """Fix the content of files and series that did not exist when the plan was frozen: the first analysis decides."""
-    plan = read(run)
+    plan = read_plan(run)
     if not plan:
         return
     fresh = {

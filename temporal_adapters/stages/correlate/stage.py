@@ -75,7 +75,7 @@ def _write(study: Study, run: RunFolder, folder: Path, planned: Sequence[plan.De
     )
     analysis = analyse(pairs, settings)
     written = document(analysis, settings.confidence)
-    frozen = plan.read(run)
+    frozen = plan.read_plan(run)
     written["plan"] = {"created": frozen["created"], "key": frozen["key"]} if frozen else None
     written["deviations"] = [asdict(entry) for entry in planned]
     lags_table(analysis).write_parquet(folder / LAGS_FILE)

@@ -4,9 +4,6 @@ Takes paths and the settings of `panel`, gives chunks of posts in the columns of
 rule and no study.
 """
 
-from temporal_adapters.stages.panel.files import find_files
-from temporal_adapters.stages.panel.layouts import detect
-from temporal_adapters.stages.panel.posts import CORRUPT, POSTS, Chunk
-from temporal_adapters.stages.panel.read import connect, read_posts
+import lazy_loader as lazy
 
-__all__ = ["CORRUPT", "POSTS", "Chunk", "connect", "detect", "find_files", "read_posts"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -3,6 +3,6 @@
 Takes adapters and questionnaires, gives ``logprobs/`` shards and ``answers/``. Knows neither posts nor survey.
 """
 
-from temporal_adapters.stages.probe.stage import count_parameters, expected, fill, load_questionnaires, run
+import lazy_loader as lazy
 
-__all__ = ["count_parameters", "expected", "fill", "load_questionnaires", "run"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -46,7 +46,7 @@ def count_parameters(settings: Model) -> int | None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from temporal_adapters.engines.model.base import base_path
+    from temporal_adapters.engines.model import base_path
 
     try:
         config = AutoConfig.from_pretrained(base_path(settings), revision=settings.revision)

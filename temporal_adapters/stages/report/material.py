@@ -22,8 +22,7 @@ from temporal_adapters.stages.series import SPREAD
 from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import Manifest, RunFolder, digest_json, read_manifest
 from temporal_adapters.study.artifacts.layout import SERIES_FILE
-from temporal_adapters.study.config import Study
-from temporal_adapters.study.config.mix import recipe
+from temporal_adapters.study.config import Study, recipe
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ Takes an `ANSWERS` table, gives a `SERIES` table pooled over wordings, orders an
 pooled. Knows no survey and no test.
 """
 
-from temporal_adapters.stages.series.grid import require_complete
-from temporal_adapters.stages.series.pool import SPREAD, Pooled, Scale, pool
-from temporal_adapters.stages.series.stage import build, expected
+import lazy_loader as lazy
 
-__all__ = ["SPREAD", "Pooled", "Scale", "build", "expected", "pool", "require_complete"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

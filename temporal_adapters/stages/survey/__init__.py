@@ -4,10 +4,6 @@ Takes survey files of several layouts, gives a `SERIES` table in the survey's ow
 nothing of adapters; questionnaires only to link names.
 """
 
-from temporal_adapters.stages.survey.check import lines
-from temporal_adapters.stages.survey.link import link
-from temporal_adapters.stages.survey.observations import Observations
-from temporal_adapters.stages.survey.read import read, read_observations
-from temporal_adapters.stages.survey.weekly import to_weeks
+import lazy_loader as lazy
 
-__all__ = ["Observations", "lines", "link", "read", "read_observations", "to_weeks"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

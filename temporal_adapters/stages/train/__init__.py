@@ -3,23 +3,6 @@
 Takes blocks of tokens, gives adapters; as a stage, takes ``tokens/`` and gives ``adapters/``. Knows no questions.
 """
 
-from temporal_adapters.stages.train.estimate import Estimate, estimate
-from temporal_adapters.stages.train.job import Fitted, Job, Recipe
-from temporal_adapters.stages.train.loop import Keeper, fit
-from temporal_adapters.stages.train.plan import Item, expected, items, recipe
-from temporal_adapters.stages.train.stage import run
+import lazy_loader as lazy
 
-__all__ = [
-    "Estimate",
-    "Fitted",
-    "Item",
-    "Job",
-    "Keeper",
-    "Recipe",
-    "estimate",
-    "expected",
-    "fit",
-    "items",
-    "recipe",
-    "run",
-]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from temporal_adapters.engines.model import digest_base, precision
 from temporal_adapters.ground.errors import TrainError
 from temporal_adapters.stages.tokens import tokens_expected
-from temporal_adapters.stages.train.job import Recipe
 from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, read_corpora
 
 if TYPE_CHECKING:
+    from temporal_adapters.stages.train.job import Recipe
     from temporal_adapters.study.config import Study
 
 VERSION = 2
@@ -61,6 +61,8 @@ class Item:
 
 def recipe(study: Study) -> Recipe:
     """Return how the study fits adapters."""
+    from temporal_adapters.stages.train.job import Recipe
+
     return Recipe.of(study.train, study.tokens.attention)
 
 

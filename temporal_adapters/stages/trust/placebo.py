@@ -160,7 +160,7 @@ _WORDS = {
 }
 
 
-def sentence(document: Mapping[str, Any]) -> str:
+def placebo_sentence(document: Mapping[str, Any]) -> str:
     """Return what the ranks in a document of `validity.json` are compared with, and what they can show at best."""
     found = [one["placebo"] for one in document["options"] if one["placebo"] is not None]
     if not found:

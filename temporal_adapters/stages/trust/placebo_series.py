@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temporal_adapters.engines.significance.autoregression import Array
 from temporal_adapters.study.artifacts import RunFolder, read_manifest
 from temporal_adapters.study.artifacts.layout import SERIES_FILE
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from temporal_adapters.engines.significance.autoregression import Array
 
 FILE = "placebos.parquet"
 PREFIX = "placebo"

@@ -22,33 +22,17 @@ from temporal_adapters.ground.tables import ADAPTERS
 from temporal_adapters.stages.trust import placebo_series
 from temporal_adapters.stages.trust.assess import Case, assess
 from temporal_adapters.stages.trust.placebo import varying
+from temporal_adapters.stages.trust.plan import TABLES, expected
 from temporal_adapters.stages.trust.uniformity import unrelated
-from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, make, read_manifest
-from temporal_adapters.study.artifacts.layout import CELLS_FILE, SERIES_FILE, SETTINGS_FILE
-from temporal_adapters.study.config import Study, scientific
+from temporal_adapters.study.artifacts import Manifest, RunFolder, make
+from temporal_adapters.study.config import Study
 
 if TYPE_CHECKING:
     import polars as pl
 
-STAGE = "trust"
-VERSION = 6
 FILE = "trust.json"
 UNIFORM_DRAWS = 499
 """Null draws behind each placebo's p-values, whose distribution is shown."""
-
-_TABLES = (SERIES_FILE, CELLS_FILE, SETTINGS_FILE)
-
-
-def expected(study: Study, run: RunFolder) -> list[Expected]:
-    """Return what this stage would publish today; nothing while the series are missing or there is no survey."""
-    series = read_manifest(run.series)
-    if study.survey is None or series is None or not set(_TABLES) <= set(series.outputs):
-        return []
-    config = {"correlate": scientific(study.correlate), "survey": {"source": study.survey.source}}
-    inputs = {name: str(series.outputs[name]["sha256"]) for name in _TABLES}
-    if placebos := placebo_series.digest(run):
-        inputs[placebo_series.FILE] = placebos
-    return [Expected(run.trust, STAGE, VERSION, config, inputs)]
 
 
 def run(study: Study, run: RunFolder) -> Manifest:
@@ -89,7 +73,7 @@ def document(study: Study, run: RunFolder) -> dict[str, Any]:
     """Return the figures of all options as one JSON value."""
     import polars as pl
 
-    tables = {name.removesuffix(".parquet"): pl.read_parquet(run.series / name) for name in _TABLES}
+    tables = {name.removesuffix(".parquet"): pl.read_parquet(run.series / name) for name in TABLES}
     source = study.survey.source if study.survey else ""
     lag, settings = study.correlate.lags[0], study.correlate
     series = tables["series"]

@@ -7,7 +7,6 @@ stage.
     B  `reduce`   one week at a time: repeated ids, duplicates, caps, order                 -> runs/<study>/weeks/
 """
 
-from temporal_adapters.stages.weeks.build import VERSION, build, expected, preview
-from temporal_adapters.stages.weeks.describe import describe
+import lazy_loader as lazy
 
-__all__ = ["VERSION", "build", "describe", "expected", "preview"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,16 +19,16 @@ from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.stages import panel
 from temporal_adapters.stages.weeks.corpora import STAGE_B, write_corpora
 from temporal_adapters.stages.weeks.digests import DIGESTS, raw_digests
+from temporal_adapters.stages.weeks.plan import VERSION, expected_of, key_of
 from temporal_adapters.stages.weeks.preview import Preview, preview_files
-from temporal_adapters.stages.weeks.pseudonym import default_path, fingerprint, read_key
+from temporal_adapters.stages.weeks.pseudonym import fingerprint
 from temporal_adapters.stages.weeks.split import SplitSettings
 from temporal_adapters.stages.weeks.spread import Spread, split_files
 from temporal_adapters.stages.weeks.staged import Staged, index_path, read_staged
 from temporal_adapters.stages.weeks.windows import wave_windows
-from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, digest_json, make
+from temporal_adapters.study.artifacts import Manifest, RunFolder, digest_json, make
 from temporal_adapters.study.config import Study, scientific
 
-VERSION = 3
 """Raised when the same settings and files give other weeks."""
 
 _DAY_S = 86_400.0
@@ -57,7 +56,7 @@ def build(study: Study, run: RunFolder, *, listener: Listener = silent, spread: 
         If no post is left, or the weeks cannot be defined.
     """
     raw = raw_digests(panel.find_files(study.panel.paths), run, remember=True)
-    work = _expected(study, run, raw)
+    work = expected_of(study, run, raw)
 
     def write(folder: Path) -> dict[str, Any]:
         settings = split_settings(study, run)
@@ -75,31 +74,6 @@ def preview(study: Study, run: RunFolder) -> list[Preview]:
     return list(preview_files(split_settings(study, run)))
 
 
-def expected(study: Study, run: RunFolder) -> list[Expected]:
-    """Return what today's settings and raw files would produce."""
-    return [_expected(study, run, raw_digests(panel.find_files(study.panel.paths), run, remember=False))]
-
-
-def _expected(study: Study, run: RunFolder, raw: Mapping[Path, str]) -> Expected:
-    config = {"panel": scientific(study.panel), "weeks": scientific(study.weeks)}
-    return Expected(run.weeks, "weeks", VERSION, config, _inputs(study, run, raw))
-
-
-def _inputs(study: Study, run: RunFolder, raw: Mapping[Path, str]) -> dict[str, str]:
-    """Return name -> digest of what the weeks are made of: the raw files, the key's fingerprint, the waves."""
-    names = Counter(path.name for path in raw)
-    inputs = {path.name if names[path.name] == 1 else str(path): digest for path, digest in raw.items()}
-    if study.panel.pseudonyms:
-        inputs["key of the pseudonyms"] = fingerprint(_key(study, run))
-    if study.weeks.waves_path:
-        inputs["waves"] = digest_json([window.label for window in wave_windows(study.weeks)])
-    return inputs
-
-
-def _key(study: Study, run: RunFolder) -> str:
-    return read_key(study.panel.pseudonym_key or default_path(), run.root) if study.panel.pseudonyms else ""
-
-
 def split_settings(study: Study, run: RunFolder) -> SplitSettings:
     """Return what stage A needs of a study.
 
@@ -114,7 +88,7 @@ def split_settings(study: Study, run: RunFolder) -> SplitSettings:
         panel=study.panel,
         weeks=study.weeks,
         waves=tuple(wave_windows(study.weeks)),
-        key=_key(study, run),
+        key=key_of(study, run),
         threads=study.weeks.workers or os.cpu_count() or 1,
         memory_limit=study.weeks.memory_limit,
     )

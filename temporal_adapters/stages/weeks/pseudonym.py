@@ -13,12 +13,14 @@ import os
 import secrets
 import stat
 from pathlib import Path
-
-import duckdb
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from temporal_adapters.ground import resources
 from temporal_adapters.ground.errors import WeeksError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
 
 _KEY_CHARACTERS = 64
 
@@ -89,6 +91,8 @@ def pseudonymised(posts: pa.Table, key: str, connection: duckdb.DuckDBPyConnecti
 
 
 def _pseudonyms(ids: pa.Array | pa.ChunkedArray, key: str, connection: duckdb.DuckDBPyConnection) -> pa.ChunkedArray:
+    import pyarrow as pa
+
     connection.register("ids", pa.table({"id": ids}))
     try:
         query = resources.text("queries", "weeks_pseudonyms")

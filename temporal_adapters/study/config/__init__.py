@@ -3,7 +3,6 @@
 Takes YAML, gives a `Study`. Knows no stage.
 """
 
-from temporal_adapters.study.config.base import Section, scientific
-from temporal_adapters.study.config.study import Study, load_study
+import lazy_loader as lazy
 
-__all__ = ["Section", "Study", "load_study", "scientific"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from temporal_adapters.study.config.base import Operational, Section, StudyPath, scientific
-
-if TYPE_CHECKING:
-    from temporal_adapters.study.config.study import Study
+from temporal_adapters.study.config.base import Operational, Section, StudyPath
 
 LabelShare = Annotated[float, Field(ge=0, le=1)]
 
@@ -90,18 +86,3 @@ class Mix(Section):
     def n_high(self, share: float) -> int:
         """Return how many of a mix's posts have the label `high`: the nearest whole number to `share`."""
         return int(share * self.n_posts + 0.5)
-
-
-def recipe(study: Study) -> dict[str, Any]:
-    """Return the settings under which a mixing experiment says something about a study: how it trains and asks.
-
-    Of the base and the questionnaires only the names: their folders may move. Of the section `series` what single
-    answers are read by; seeds and weeks are pooled by the study alone.
-    """
-    found = {name: scientific(getattr(study, name)) for name in ("model", "tokens", "train", "probe")}
-    found["train"] = {key: value for key, value in found["train"].items() if key not in ("seeds", "checkpoint_steps")}
-    found["model"]["base"] = PurePath(found["model"]["base"]).name
-    found["probe"]["questionnaires"] = [PurePath(path).stem for path in found["probe"]["questionnaires"]]
-    method = study.series.method or study.probe.methods[0]
-    found["series"] = {"method": method, "wordings": sorted(study.series.wordings)}
-    return found

@@ -1,6 +1,6 @@
 """The native file format: one YAML 1.2 file per questionnaire.
 
-Takes a path or a shipped name, gives a `Questionnaire` or `QuestionnaireError` with file:line. Knows no model.
+Takes a path, gives a `Questionnaire` or `QuestionnaireError` with file:line. Knows no model.
 
     questionnaire: britains-mood          # names its folder of log-probs
     title, language, source               # for people
@@ -30,7 +30,6 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from temporal_adapters.ground import resources
 from temporal_adapters.ground.errors import ConfigError, QuestionnaireError
 from temporal_adapters.study.config import Section
 from temporal_adapters.study.config.document import line_of, read_yaml, validate
@@ -142,28 +141,8 @@ class FileEntry(_Part):
     items: tuple[ItemEntry, ...] = Field(min_length=1)
 
 
-def load(reference: str | Path, folder: Path = Path(), methods: Iterable[str] = ()) -> Questionnaire:
-    """Read a questionnaire and check its rules.
-
-    Parameters
-    ----------
-    reference
-        Path of a ``.yaml`` or ``.csv`` file, relative to `folder`, or the name of a shipped questionnaire.
-    folder
-        Where relative paths begin.
-    methods
-        Scoring methods it will be used with (see `rules.problems`).
-
-    Raises
-    ------
-    QuestionnaireError
-        One sentence for the first problem, with file:line.
-    """
-    path = find(reference, folder)
-    if path.suffix.lower() == ".csv":
-        from temporal_adapters.study.questionnaire.twin import load_twin
-
-        return load_twin(path, methods)
+def load_native(path: Path, methods: Iterable[str] = ()) -> Questionnaire:
+    """Read a YAML file and check its rules (see `files.load`)."""
     try:
         document = read_yaml(path)
         entry = validate(FileEntry, document, path)
@@ -174,17 +153,6 @@ def load(reference: str | Path, folder: Path = Path(), methods: Iterable[str] = 
         line = line_of(document, _location(entry, problem))
         raise QuestionnaireError(f"{path}:{line}: {problem.sentence}" if line else f"{path}: {problem.sentence}")
     return questionnaire
-
-
-def find(reference: str | Path, folder: Path = Path()) -> Path:
-    """Return the path of a questionnaire file: a path relative to `folder`, or a shipped name."""
-    path = folder / Path(reference)
-    if path.suffix.lower() in (".yaml", ".yml", ".csv"):
-        if not path.is_file():
-            shipped = ", ".join(resources.names("questionnaires"))
-            raise QuestionnaireError(f"{path}: there is no such questionnaire file (shipped: {shipped})")
-        return path
-    return resources.path("questionnaires", str(reference))
 
 
 def _assemble(entry: FileEntry, document: Any, path: Path) -> Questionnaire:

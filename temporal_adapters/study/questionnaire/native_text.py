@@ -1,6 +1,6 @@
 """A questionnaire back to the native YAML format.
 
-Takes records, gives YAML text that `native.load` reads as the same records. Knows no other format.
+Takes records, gives YAML text that `files.load` reads as the same records. Knows no other format.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def _entries(cell: str) -> list[str]:
 
 
 def load_twin(path: Path, methods: Iterable[str] = ()) -> Questionnaire:
-    """Read a CSV twin and check its rules (see `native.load`)."""
+    """Read a CSV twin and check its rules (see `files.load`)."""
     rows = _read(path)
     questionnaire, places = _assemble(path, rows)
     for problem in problems(questionnaire, methods):

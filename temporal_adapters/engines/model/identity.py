@@ -1,0 +1,91 @@
+"""Which base a study means: its files, their digest, and the precision it computes in here.
+
+Takes the `model` section of a study, gives what keys are made of. Loads no weights and no library that could.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import functools
+import hashlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from temporal_adapters.ground.errors import ModelError
+
+if TYPE_CHECKING:
+    from temporal_adapters.study.config.model import Model
+
+DEMO = Path(__file__).resolve().parents[2] / "worlds" / "base"
+_TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "vocab.*", "merges.txt", "*.model", "chat_template*")
+_WEIGHT_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+"""Device files of NVIDIA and AMD drivers, and of GPUs inside WSL; Tegra boards have none of them but the library."""
+
+
+def precision(settings: Model) -> str:
+    """Return the precision that a study computes in here: part of every key, since `auto` depends on the machine."""
+    if settings.dtype != "auto":
+        return settings.dtype
+    on_gpu = settings.device == "cuda" or (settings.device == "auto" and _has_gpu())
+    return "bfloat16" if on_gpu else "float32"
+
+
+def _has_gpu() -> bool:
+    """Return what PyTorch says; where no driver is installed it is not even loaded to say no."""
+    driver = any(Path(device).exists() for device in _GPU_DEVICES)
+    library = "nvcuda" if sys.platform == "win32" else "cuda"
+    if "torch" not in sys.modules and not driver and ctypes.util.find_library(library) is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def base_path(settings: Model) -> str:
+    """Return the folder or hub name of the base (``demo`` is the model that ships with the package)."""
+    if settings.base == "demo":
+        return str(DEMO)
+    folder = Path(settings.base).expanduser()
+    if folder.is_file():
+        raise ModelError(
+            f"model.base: {settings.base!r} is a file: run `ta base convert {settings.base} FOLDER` and set model.base"
+            " to that folder"
+        )
+    return str(folder) if folder.is_dir() else settings.base
+
+
+def digest_base(settings: Model) -> str:
+    """Return the digest of the base's files (a folder) or of its name and commit (a hub model)."""
+    where = Path(base_path(settings))
+    if where.is_dir():
+        stamps = tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in _files(where))
+        return _digest_files(stamps)
+    return hashlib.sha256(f"{settings.base}@{commit(settings)}".encode()).hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted({path for pattern in (*_WEIGHT_FILES, *_TOKENIZER_FILES) for path in folder.glob(pattern)})
+
+
+@functools.cache
+def _digest_files(stamps: tuple[tuple[str, int, int], ...]) -> str:
+    whole = hashlib.sha256()
+    for name, _, _ in stamps:
+        with open(name, "rb") as file:
+            whole.update(Path(name).name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()
+
+
+def commit(settings: Model) -> str:
+    """Return the commit of a hub model that is used: the cache resolves branches and tags."""
+    from transformers.utils import cached_file
+    from transformers.utils.hub import extract_commit_hash
+
+    try:
+        found = cached_file(settings.base, "config.json", revision=settings.revision)
+        return str(extract_commit_hash(found, None) or settings.revision or "main")
+    except OSError as error:
+        first = str(error).strip().splitlines()[0]
+        raise ModelError(f"model.base: {settings.base!r} cannot be found ({first})") from None

@@ -1,0 +1,12 @@
+from .analysis import analyse as analyse
+from .pairs import Pairs as Pairs
+from .pairs import align as align
+from .plan import accept as accept
+from .plan import freeze as freeze
+from .plan import read_plan as read_plan
+from .records import Analysis as Analysis
+from .records import Result as Result
+from .records import Test as Test
+from .records import Verdict as Verdict
+from .stage import expected as expected
+from .stage import run as run

@@ -1,0 +1,10 @@
+from .blocks import IGNORED as IGNORED
+from .blocks import Blocks as Blocks
+from .blocks import chunk as chunk
+from .blocks import pack as pack
+from .encode import encode as encode
+from .stage import VERSION as VERSION
+from .stage import build as build
+from .stage import tokens_expected as tokens_expected
+from .store import read_blocks as read_blocks
+from .store import write_blocks as write_blocks

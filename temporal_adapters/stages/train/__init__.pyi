@@ -1,0 +1,12 @@
+from .estimate import Estimate as Estimate
+from .estimate import estimate as estimate
+from .job import Fitted as Fitted
+from .job import Job as Job
+from .job import Recipe as Recipe
+from .loop import Keeper as Keeper
+from .loop import fit as fit
+from .plan import Item as Item
+from .plan import expected as expected
+from .plan import items as items
+from .plan import recipe as recipe
+from .stage import run as run

@@ -1,0 +1,47 @@
+"""What today's settings and raw files would make of the weeks.
+
+Takes a study and its run folder, gives what is expected. Reads no post.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from temporal_adapters.stages import panel
+from temporal_adapters.stages.weeks.digests import raw_digests
+from temporal_adapters.stages.weeks.pseudonym import default_path, fingerprint, read_key
+from temporal_adapters.study.artifacts import Expected, RunFolder, digest_json
+from temporal_adapters.study.config import Study, scientific
+
+VERSION = 3
+
+
+def expected(study: Study, run: RunFolder) -> list[Expected]:
+    """Return what today's settings and raw files would produce."""
+    return [expected_of(study, run, raw_digests(panel.find_files(study.panel.paths), run, remember=False))]
+
+
+def expected_of(study: Study, run: RunFolder, raw: Mapping[Path, str]) -> Expected:
+    """Return what raw files with these digests would produce."""
+    config = {"panel": scientific(study.panel), "weeks": scientific(study.weeks)}
+    return Expected(run.weeks, "weeks", VERSION, config, _inputs(study, run, raw))
+
+
+def _inputs(study: Study, run: RunFolder, raw: Mapping[Path, str]) -> dict[str, str]:
+    """Return name -> digest of what the weeks are made of: the raw files, the key's fingerprint, the waves."""
+    names = Counter(path.name for path in raw)
+    inputs = {path.name if names[path.name] == 1 else str(path): digest for path, digest in raw.items()}
+    if study.panel.pseudonyms:
+        inputs["key of the pseudonyms"] = fingerprint(key_of(study, run))
+    if study.weeks.waves_path:
+        from temporal_adapters.stages.weeks.windows import wave_windows
+
+        inputs["waves"] = digest_json([window.label for window in wave_windows(study.weeks)])
+    return inputs
+
+
+def key_of(study: Study, run: RunFolder) -> str:
+    """Return the key of the pseudonyms; empty where the study makes none."""
+    return read_key(study.panel.pseudonym_key or default_path(), run.root) if study.panel.pseudonyms else ""

@@ -1,0 +1,16 @@
+from .expected import Expected as Expected
+from .expected import differences as differences
+from .keys import digest_file as digest_file
+from .keys import digest_json as digest_json
+from .keys import stage_key as stage_key
+from .layout import RunFolder as RunFolder
+from .layout import WeekCorpus as WeekCorpus
+from .layout import read_corpora as read_corpora
+from .make import in_work as in_work
+from .make import make as make
+from .manifest import Manifest as Manifest
+from .manifest import read_manifest as read_manifest
+from .publish import State as State
+from .publish import publish as publish
+from .publish import state as state
+from .publish import verify as verify
