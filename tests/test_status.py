@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shlex
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from synthetic_run import write_run, write_study
@@ -19,6 +23,7 @@ from temporal_adapters.line import LINE, steps
 from temporal_adapters.study.artifacts import Expected, RunFolder, read_manifest
 from temporal_adapters.study.config import Study, load_study
 
+ROOT = Path(__file__).resolve().parents[1] / "temporal_adapters"
 Expectations = dict[str, list[Expected]]
 
 
@@ -198,3 +203,42 @@ def test_status_changes_nothing_on_disk(tmp_path: Path, run: RunFolder, expectat
     before = sorted((str(path), path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
     status(tmp_path)
     assert before == sorted((str(path), path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
+
+
+HEAVY = ("torch", "transformers", "peft", "bitsandbytes", "duckdb", "matplotlib", "scipy.stats", "statsmodels")
+
+
+def test_status_of_nothing_and_of_a_run_loads_no_model_and_no_statistics(tmp_path: Path) -> None:
+    write_run(write_study(tmp_path), tmp_path / "runs", n_weeks=14, gap=None, with_validity=True)
+    program = (
+        "import sys\nfrom temporal_adapters.cli import app\n"
+        "for study in ('demo', 'study.yaml'):\n"
+        "    assert app(['status', '--study', study], standalone_mode=False) is None\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_no_face_of_a_room_loads_what_it_offers_before_that_is_used() -> None:
+    faces = [path.parent.relative_to(ROOT.parent) for path in sorted(ROOT.rglob("__init__.pyi"))]
+    names = [".".join(face.parts) for face in faces]
+    assert len(names) > 15
+    program = (
+        f"import importlib, sys\nfor name in {names!r}:\n    importlib.import_module(name)\n"
+        f"print(sorted({{*{HEAVY!r}, 'numpy', 'polars', 'pyarrow', 'pydantic'}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("face", sorted(ROOT.rglob("__init__.pyi")), ids=lambda path: path.parent.name)
+def test_a_face_offers_what_its_stub_names(face: Path) -> None:
+    name = ".".join(face.parent.relative_to(ROOT.parent).parts)
+    module = importlib.import_module(name)
+    listed = [line.rpartition(" as ")[2] for line in face.read_text(encoding="utf-8").splitlines() if " as " in line]
+    assert sorted(module.__all__) == sorted(listed)
+    for one in listed:
+        found = getattr(module, one)
+        assert not isinstance(found, ModuleType), f"{name}.{one} is hidden by the module of that name"

@@ -80,12 +80,10 @@ def _digest_files(stamps: tuple[tuple[str, int, int], ...]) -> str:
 
 def commit(settings: Model) -> str:
     """Return the commit of a hub model that is used: the cache resolves branches and tags."""
-    from transformers.utils import cached_file
-    from transformers.utils.hub import extract_commit_hash
+    from huggingface_hub import hf_hub_download
 
-    try:
-        found = cached_file(settings.base, "config.json", revision=settings.revision)
-        return str(extract_commit_hash(found, None) or settings.revision or "main")
-    except OSError as error:
+    try:  # .../snapshots/<commit>/config.json
+        return Path(hf_hub_download(settings.base, "config.json", revision=settings.revision)).parent.name
+    except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
         raise ModelError(f"model.base: {settings.base!r} cannot be found ({first})") from None

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from temporal_adapters.engines.scoring.records import FormScore, columns
 from temporal_adapters.ground.errors import ArtifactError
-from temporal_adapters.stages.probe.forward import Score
 from temporal_adapters.stages.probe.plan import Ask
 from temporal_adapters.study.artifacts import Expected, read_manifest
+
+if TYPE_CHECKING:
+    from temporal_adapters.stages.probe.forward import Score
 
 FILE = "forms.parquet"
 
@@ -78,6 +81,8 @@ def reusable(shard: Expected, asks: Sequence[Ask]) -> dict[PathKey, Score]:
     A score depends on token ids, barred tokens and weights only, so whatever else changed in the questionnaire, these
     stay valid. The barred tokens are those of the row: two questions may share a prompt and a form, and differ in them.
     """
+    from temporal_adapters.stages.probe.forward import Score
+
     manifest = read_manifest(shard.folder)
     if manifest is None or manifest.version != shard.version or dict(manifest.inputs) != dict(shard.inputs):
         return {}

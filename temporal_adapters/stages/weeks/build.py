@@ -20,7 +20,6 @@ from temporal_adapters.stages import panel
 from temporal_adapters.stages.weeks.corpora import STAGE_B, write_corpora
 from temporal_adapters.stages.weeks.digests import DIGESTS, raw_digests
 from temporal_adapters.stages.weeks.plan import VERSION, expected_of, key_of
-from temporal_adapters.stages.weeks.preview import Preview, preview_files
 from temporal_adapters.stages.weeks.pseudonym import fingerprint
 from temporal_adapters.stages.weeks.split import SplitSettings
 from temporal_adapters.stages.weeks.spread import Spread, split_files
@@ -67,11 +66,6 @@ def build(study: Study, run: RunFolder, *, listener: Listener = silent, spread: 
 
     config = {"panel": study.panel.model_dump(mode="json"), "weeks": study.weeks.model_dump(mode="json")}
     return make(work, write, config=config)
-
-
-def preview(study: Study, run: RunFolder) -> list[Preview]:
-    """Return what each raw file of a study looks like, from its beginning; nothing is written but the pseudonym key."""
-    return list(preview_files(split_settings(study, run)))
 
 
 def split_settings(study: Study, run: RunFolder) -> SplitSettings:

@@ -5,13 +5,15 @@ Takes a study, gives one row per raw file. Writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from temporal_adapters.stages import panel
+from temporal_adapters.stages.weeks.build import split_settings
 from temporal_adapters.stages.weeks.memory import duckdb_limit
-from temporal_adapters.stages.weeks.split import SplitSettings, clean_chunk
+from temporal_adapters.stages.weeks.split import clean_chunk
+from temporal_adapters.study.artifacts import RunFolder
+from temporal_adapters.study.config import Study
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,15 @@ class Preview:
     dropped: dict[str, int]
 
 
-def preview_files(settings: SplitSettings) -> Iterator[Preview]:
-    """Yield what each raw file of a study looks like.
+def preview(study: Study, run: RunFolder) -> list[Preview]:
+    """Return what each raw file of a study looks like, from its beginning; nothing is written but the pseudonym key.
 
     Raises
     ------
     PanelError
         If a file cannot be read.
     """
+    settings, found = split_settings(study, run), []
     with panel.connect(settings.threads, duckdb_limit(settings.memory_limit)) as connection:
         for path in panel.find_files(settings.panel.paths):
             framing, layout = panel.detect(path, settings.panel)
@@ -60,4 +63,5 @@ def preview_files(settings: SplitSettings) -> Iterator[Preview]:
                 counts = fate["dropped_min"].drop_null().value_counts().to_pylist()
                 dropped = {entry["values"]: entry["counts"] for entry in counts}
             size = path.stat().st_size
-            yield Preview(path, framing, layout, size, n_records, n_records - sum(dropped.values()), dropped)
+            found.append(Preview(path, framing, layout, size, n_records, n_records - sum(dropped.values()), dropped))
+    return found
