@@ -52,3 +52,9 @@ def test_an_unknown_option_is_exit_code_2() -> None:
 def test_a_malformed_override_is_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("study: x\npanel:\n  paths: [a.csv]\n")
     assert ta("build-weeks", "--set", "train", cwd=tmp_path).returncode == 2
+
+
+def test_python_dash_m_with_the_package_is_the_command() -> None:
+    call = [sys.executable, "-m", "temporal_adapters", "--version"]
+    shown = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert shown.stdout == ta("--version").stdout

@@ -15,6 +15,8 @@ from blocks import PAGES, ROOT, RUN, SHOWN, Block, blocks, name, run
 from ruamel.yaml import YAML
 
 from temporal_adapters.cli import app
+from temporal_adapters.engines.scoring import METHODS
+from temporal_adapters.engines.significance.alternates import ALTERNATES
 from temporal_adapters.ground.tables import SCHEMAS
 
 DOCS = ROOT / "docs"
@@ -116,6 +118,11 @@ def test_the_quoted_schemas_are_those_of_the_tables() -> None:
     for table, schema in SCHEMAS.items():
         columns = ", ".join([*schema.columns, *(f"{prefix}<label> ..." for prefix in schema.open_columns)])
         assert re.search(rf"^\| {table} \| [^|]+ \| {re.escape(columns)} \|$", page, re.M), f"{table}: {columns}"
+
+
+def test_every_scoring_method_and_every_alternate_test_has_its_formula_on_the_page() -> None:
+    page = text(DOCS / "methods.md")
+    assert [name for name in [*METHODS, *ALTERNATES] if f"`{name}`" not in page] == []
 
 
 def test_a_built_page_holds_the_help_of_every_command_and_the_results(tmp_path: Path) -> None:
