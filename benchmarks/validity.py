@@ -50,7 +50,7 @@ def table(kind: str, seed: int, runs: Path, overrides: Sequence[str]) -> tuple[d
     settings = [f"study={kind}-{seed}", f"simulate.seed={seed}", *KINDS[kind], *overrides]
     study = load_study("demo", runs, settings)
     run = RunFolder(runs / study.study)
-    found = validate.world_table(study, run)
+    found = validate.world_table(study, run).values()
     return found, _counts_agree(run) and _correlations_agree(run, found)
 
 

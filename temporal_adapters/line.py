@@ -264,7 +264,7 @@ def _recovery(work: Work) -> None:
     from temporal_adapters.worlds import stage
 
     found = stage.measure(work.run)
-    work.say(f"recovery: mean r {found['mean_r']:.2f}, counting words {found['ceiling_r']:.2f}")
+    work.say(f"recovery: mean r {found.mean_r:.2f}, counting words {found.ceiling_r:.2f}")
 
 
 def _keep_seconds(run: RunFolder, seconds: dict[str, float]) -> None:

@@ -14,6 +14,7 @@ from temporal_adapters.ground.dates import week_label
 from temporal_adapters.ground.tables import ANSWERS, PANEL, SERIES, check
 from temporal_adapters.stages import correlate, series, trust
 from temporal_adapters.study.artifacts import RunFolder, publish, stage_key
+from temporal_adapters.study.artifacts.documents import Recovery
 from temporal_adapters.study.config import Study, load_study
 
 START = date(2023, 1, 2)
@@ -173,5 +174,4 @@ def _survey(study: Study, weeks: list[date], latent: Any, rng: Any) -> list[pl.D
 def write_recovery(run: RunFolder, options: tuple[str, ...] = ("Happy", "Sad")) -> None:
     """Write a recovery such as a simulated study leaves behind."""
     one = {"r": 0.81, "ceiling": 0.92, "r_changes": 0.7, "n_weeks": 29}
-    found = {"mean_r": 0.81, "ceiling_r": 0.92, "options": dict.fromkeys(options, one), "seconds": {"train": 12.0}}
-    (run.root / "recovery.json").write_text(json.dumps(found), encoding="utf-8")
+    Recovery(0.81, 0.92, 0.88, 29, dict.fromkeys(options, one), {"train": 12.0}).write(run.root)

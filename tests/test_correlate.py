@@ -183,7 +183,7 @@ def test_tables_hold_p_only_at_tested_lags_and_json_has_no_nan() -> None:
     assert lags.height == 18
     assert lags.filter(pl.col("p").is_not_null())["lag"].unique().to_list() == [1]
     assert results_table(found).height == 1
-    written = json.dumps(document(found, 0.95), allow_nan=False)
+    written = json.dumps(document(found, 0.95).values(), allow_nan=False)
     assert "(the model leads by 1 week)" in written
 
 
@@ -295,7 +295,7 @@ def test_alternates_stand_beside_the_tests_and_invalid_values_in_a_line_that_say
     lags = lags_table(found)
     assert set(lags["method"]) == {"level", "dynamics", *names}
     assert lags.filter(method="adl-hc3")["r"].null_count() == 1
-    written = document(found, 0.95)["results"][0]
+    written = document(found, 0.95).results[0]
     assert written["not_valid_sentence"].startswith("Not valid here")
     assert written["alternates"]["block-bootstrap"]["note"] == "needs 150 weeks"
     assert {"pearson_p", "pearson_p_of_3_week_means"} < set(written["not_valid_here"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def planned(folder: Path, *words: str) -> tuple[int, str]:
 
 def test_a_survey_every_second_week_shares_half_of_the_weeks_and_its_persistence_is_not_known(tmp_path: Path) -> None:
     _, run = finished(tmp_path, 2)
-    one = trust.read(run)["options"][0]
+    one = trust.read(run).options[0]
     assert one["n_shared"] == 30
     assert one["persistence"]["survey"] is None
     assert one["persistence"]["model"] > 0.2
@@ -90,8 +91,7 @@ def made(study: Study, run: RunFolder) -> None:
     ) as work:
         options = [{"item": "britains-mood", "option": "Happy"}, {"item": "britains-mood", "option": "Sad"}]
         half = document(halves=True)[1]["users"]
-        half["options"] = [{**half["options"][0], **one} for one in options]
-        (work.folder / halves.NAME).write_text(json.dumps(half))
+        replace(half, options=[{**half.options[0], **one} for one in options]).write(work.folder)
 
 
 def test_halves_of_a_study_that_has_other_answers_by_now_are_left_out_and_it_is_said(tmp_path: Path) -> None:

@@ -273,8 +273,8 @@ def test_simulated_posts_follow_the_knobs_of_the_world_and_its_seed() -> None:
 def test_own_posts_make_adapters_answers_curves_and_a_figure(finished: Path) -> None:
     run = RunFolder(finished / "runs" / "tiny")
     found = mix.read_summary(run)
-    assert (found["low"], found["high"], found["label_high"]) == ("Sad", "Happy", "happy")
-    assert (found["shares"], found["seeds"], found["checkpoints"]) == ([0.0, 0.5, 1.0], [1, 2], ["2", "final"])
+    assert (found.low, found.high, found.label_high) == ("Sad", "Happy", "happy")
+    assert (found.shares, found.seeds, found.checkpoints) == ([0.0, 0.5, 1.0], [1, 2], ["2", "final"])
     folder = run.root / "mix" / "adapters" / "share-0.5-seed-2" / "seed-7"
     assert (folder / "adapter_config.json").is_file() and (folder / "checkpoint-2/adapter_model.safetensors").is_file()
     curve = pl.read_parquet(run.root / "mix/curve/curve.parquet")
@@ -302,7 +302,7 @@ def test_finished_work_is_kept_and_changed_settings_redo_what_depends_on_them(
         update={"mix": more.mix.model_copy(update={"seeds": (0, 1, 2), "shares": (0, 0.25, 0.5, 1)})}
     )
     found = mix.run(more, run)
-    assert (found["seeds"], found["shares"]) == ([0, 1, 2], [0, 0.25, 0.5, 1])
+    assert (found.seeds, found.shares) == ([0, 1, 2], [0, 0.25, 0.5, 1])
     after = _times(run)
     kept = {path: time for path, time in before.items() if "/adapters/" in path or "/logprobs/" in path}
     assert len(kept) == 6 + 1 + 6 * 2

@@ -16,6 +16,7 @@ from temporal_adapters.proof.mix import statistics
 from temporal_adapters.proof.mix.curve import CURVE, Question, curve, find_question
 from temporal_adapters.proof.mix.draw import mixtures
 from temporal_adapters.proof.mix.summary import sentences, summarise
+from temporal_adapters.study.artifacts.documents import Mixed
 from temporal_adapters.study.config.mix import Mix
 from temporal_adapters.study.questionnaire.records import Item, Option, Questionnaire, Wording
 
@@ -156,7 +157,18 @@ def test_the_summary_names_checkpoints_in_order_and_its_lines_hold_the_numbers()
     assert found["dose"]["final"]["slope"]["mean"] == pytest.approx(0.5)
     assert found["options"]["Sad"]["steps"]["mean"] == 1.0
     text = "\n".join(
-        sentences({**found, "label_low": "sad", "label_high": "joy", "n_posts": 10, "origin": "posts.csv"})
+        sentences(
+            Mixed(
+                **found,
+                recipe={},
+                base_digest="",
+                label_low="sad",
+                label_high="joy",
+                n_posts=10,
+                nested=False,
+                origin="posts.csv",
+            )
+        )
     )
     assert "3 shares of joy among posts of sad, from 0 to 1; 2 seeds, 10 posts each (posts.csv); question mood" in text
     assert "+0.500 [+0.500, +0.500]" in text

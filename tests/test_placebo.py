@@ -40,6 +40,7 @@ from temporal_adapters.stages.trust.placebo import Kind, null_kind
 from temporal_adapters.stages.trust.stage import document
 from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import RunFolder, publish, read_corpora, read_manifest
+from temporal_adapters.study.artifacts.documents import Halved, Trust
 from temporal_adapters.study.config import load_study
 from temporal_adapters.study.config.simulate import Simulate
 from temporal_adapters.worlds.counts import count_world
@@ -271,15 +272,15 @@ def test_the_document_ranks_every_option_among_every_kind_and_says_which_is_the_
     study, run = with_placebos(tmp_path)
     trust.run(study, run)
     written = trust.read(run)
-    happy = next(one for one in written["options"] if one["option"] == "Happy")["placebo"]
+    happy = next(one for one in written.options if one["option"] == "Happy")["placebo"]
     assert happy["kind"] == "shuffled"
     assert list(happy["kinds"]) == ["shuffled", "permuted", "base", "out-of-time"]
     assert happy["kinds"]["base"]["p_level"] is None
     assert happy["smallest_p"] == pytest.approx(1 / 26)
     assert happy["p_changes"] == pytest.approx(1 / 26)  # the survey follows the answers a week later
-    assert set(written["placebos"]["uniform"]) == {"shuffled", "permuted"}
-    assert written["placebos"]["uniform"]["shuffled"]["n"] == 25
-    assert "10 are needed" in written["placebos"]["not_available"]["base"]
+    assert set(written.placebos["uniform"]) == {"shuffled", "permuted"}
+    assert written.placebos["uniform"]["shuffled"]["n"] == 25
+    assert "10 are needed" in written.placebos["not_available"]["base"]
     said = trust.placebo_sentence(written)
     assert "25 placebos each (shuffled" in said
     assert "below 0.038" in said
@@ -293,13 +294,13 @@ def test_a_constant_option_is_a_reason_in_the_document_and_an_excluded_one_is_le
     path.unlink()
     frame.write_parquet(path)
     written = document(study, run)
-    happy = next(one for one in written["options"] if one["option"] == "Happy")
+    happy = next(one for one in written.options if one["option"] == "Happy")
     assert happy["placebo"] is None
     assert "does not vary" in happy["not_available"]["placebo"]
     assert "25 placebos each" in trust.placebo_sentence(written)
     assert any("Happy: the series does not vary" in line for line in placebo_lines(written))
     settings = study.correlate.model_copy(update={"exclude": (f"{happy['item']}/Happy",)})
-    left = document(study.model_copy(update={"correlate": settings}), run)["options"]
+    left = document(study.model_copy(update={"correlate": settings}), run).options
     assert [option["option"] for option in left] == ["Bored", "Sad", "Stressed"]
 
 
@@ -318,7 +319,7 @@ def test_options_of_one_questionnaire_depend_on_each_other_and_get_no_ks_p(
     both = {"shuffled": kinds["shuffled"], "questionnaire": asked}
     monkeypatch.setattr(placebo_series, "read", lambda _: (both, ""))
     written = document(study, run)
-    uniform = written["placebos"]["uniform"]
+    uniform = written.placebos["uniform"]
     questions, shuffled = uniform["questionnaire"], uniform["shuffled"]
     assert (questions["n"], questions["mean_r_se"]) == (12, None)
     assert (questions["changes"]["p"], questions["levels"]["p"]) == (None, None)
@@ -343,15 +344,15 @@ def test_placebos_of_an_older_series_are_left_out_and_that_is_said(tmp_path: Pat
     assert trust.expected(study, run)[0].key != done
     trust.run(study, run)
     written = trust.read(run)
-    assert written["options"][0]["placebo"]["kind"] == "out-of-time"
-    assert "older series" in written["placebos"]["not_available"]["placebos"]
+    assert written.options[0]["placebo"]["kind"] == "out-of-time"
+    assert "older series" in written.placebos["not_available"]["placebos"]
 
 
 def test_placebos_that_persist_less_than_the_real_series_are_said_to_flatter_it(tmp_path: Path) -> None:
     option = {"kind": "questionnaire", "placebo_r": [0.1] * 32, "real_persistence": 0.7, "persistence": 0.1}
-    said = trust.placebo_sentence({"options": [{"placebo": option}]})
+    said = trust.placebo_sentence(Trust(0, {}, [{"placebo": option}]))
     assert "p of levels is too small" in said
-    assert "too small" not in trust.placebo_sentence({"options": [{"placebo": {**option, "persistence": 0.6}}]})
+    assert "too small" not in trust.placebo_sentence(Trust(0, {}, [{"placebo": {**option, "persistence": 0.6}}]))
 
 
 QUESTIONS = """
@@ -423,7 +424,7 @@ def test_a_baseline_is_contrasted_with_the_adapters_and_is_not_taken_for_the_sur
 ) -> None:
     folder, run = small
     written = trust.read(run)
-    assert set(written["options"][0]["contrasts"]) == {"words"}
+    assert set(written.options[0]["contrasts"]) == {"words"}
     sources = pl.read_parquet(run.series / "series.parquet")["source"].unique().to_list()
     assert sorted(sources) == ["adapters", "survey", "words"]
     with pytest.raises(ConfigError, match="same name"):
@@ -498,7 +499,7 @@ def test_options_of_ta_validate_that_do_not_go_together_are_refused_before_any_t
 
 
 def test_the_agreement_of_halves_is_the_median_over_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {"posts": 10.0, "users": 5.0, "options": [{"r": r} for r in (0.6, None, 0.2, 0.3, 0.9)]}
+    found = Halved("users", 10.0, 5.0, [{"r": r} for r in (0.6, None, 0.2, 0.3, 0.9)])
     monkeypatch.setattr(halves, "build", lambda *_: None)
     monkeypatch.setattr(halves, "read", lambda _: {"users": found})
     assert (

@@ -22,6 +22,7 @@ from temporal_adapters.engines.significance import power
 from temporal_adapters.engines.significance.effort import PARTS, Effort, Noise, Question, needed, what_if
 from temporal_adapters.ground.errors import CorrelateError, ValidityError
 from temporal_adapters.stages import trust
+from temporal_adapters.study.artifacts.documents import Halved, Trust
 from temporal_adapters.study.config.simulate import Simulate
 from temporal_adapters.worlds import counts
 from temporal_adapters.worlds.language import MOODS
@@ -222,15 +223,15 @@ def test_counts_of_both_halves_of_the_users_add_up_to_all() -> None:
     assert halves[0] + halves[1] == pytest.approx(counts.expected_posts(world, people))
 
 
-def document(halves: bool, seeds: int = 3) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the parts of validity.json and halves.json that power reads."""
+def document(halves: bool, seeds: int = 3) -> tuple[Trust, dict[str, Halved]]:
+    """Return what of a study's trust and of its halves power reads."""
     variance = {"week": 1.2, "seed": 0.0, "week:seed": 0.6}
     known = {"variance": variance, "n": {"week": 50, "seed": seeds}} if seeds > 1 else None
     option = {"item": "mood", "option": "Happy", "components": known, "survey_reliability": 0.8, "respondents": 1000.0}
     option |= {"persistence": {"survey": 0.48, "model": 0.3}, "n_shared": 50}
     split = {"variance": {"week": 1.0, "half": 0.0, "week:half": 0.5}, "n": {"week": 50, "half": 2}}
-    half = {"posts": 400.0, "users": 40.0, "options": [{"item": "mood", "option": "Happy", "components": split}]}
-    return {"options": [option]}, {"users": half} if halves else {}
+    half = Halved("users", 400.0, 40.0, [{"item": "mood", "option": "Happy", "components": split}])
+    return Trust(0, {}, [option]), {"users": half} if halves else {}
 
 
 def test_a_study_without_halves_knows_seeds_but_not_posts() -> None:
@@ -242,9 +243,9 @@ def test_a_study_without_halves_knows_seeds_but_not_posts() -> None:
     assert found.persistence == pytest.approx(0.6)
     with pytest.raises(ValidityError, match="measures no noise"):
         trust.measure(document(halves=False, seeds=1)[0])
-    old = {key: value for key, value in document(halves=False)[0]["options"][0].items() if key != "n_shared"}
+    old = {key: value for key, value in document(halves=False)[0].options[0].items() if key != "n_shared"}
     with pytest.raises(ValidityError, match="run `ta correlate` again"):
-        trust.measure({"options": [old]})
+        trust.measure(Trust(0, {}, [old]))
 
 
 def test_halves_of_users_turn_signal_into_noise_of_posts() -> None:
@@ -263,13 +264,13 @@ def test_halves_of_users_turn_signal_into_noise_of_posts() -> None:
 def test_a_survey_of_noise_alone_is_worth_nothing_with_and_without_its_number_of_respondents(
     respondents: float | None,
 ) -> None:
-    option = document(halves=False)[0]["options"][0]
+    option = document(halves=False)[0].options[0]
     options = [{**option, "survey_reliability": known, "respondents": respondents} for known in (0.0, 0.0, 0.5)]
-    found = trust.measure({"options": options})
+    found = trust.measure(Trust(0, {}, options))
     assert [one.reliability_survey(found.effort) for one in found.noise] == pytest.approx([0.02, 0.02, 0.5])
     assert Question(found.noise, 0.5).knows("respondents") is (respondents is not None)
     assert found.persistence == pytest.approx(0.48 / 0.5)
-    blind = trust.measure({"options": options[:2]})
+    blind = trust.measure(Trust(0, {}, options[:2]))
     assert blind.persistence is None
     assert Question(blind.noise, 0.5).design(blind.effort).reliability_survey == pytest.approx(0.02)
 

@@ -21,8 +21,15 @@ from temporal_adapters.study.config import Study, recipe
 
 def write_mixing(study: Study, run: RunFolder, label: str = "joy") -> None:
     found = summarise(curve(answers(), QUESTION, "sequence", mixtures(SETTINGS)), QUESTION)
-    found |= {"recipe": recipe(study), "label_low": "sadness", "label_high": label, "n_posts": 10, "origin": "x.csv"}
-    found |= {"base_digest": "b" * 64}
+    found |= {
+        "recipe": recipe(study),
+        "label_low": "sadness",
+        "label_high": label,
+        "n_posts": 10,
+        "origin": "x.csv",
+        "nested": False,
+    }
+    found |= {"base_digest": "b" * 64, "nested": False}
     with publish(run.root / "mix" / "curve", stage="mix", key=label, version=1, config={}, inputs={}) as work:
         (work.folder / "mix.json").write_text(json.dumps(found), encoding="utf-8")
 

@@ -208,8 +208,8 @@ def truth() -> pl.DataFrame:
 def test_recovery_is_one_for_the_truth_itself_and_minus_one_for_its_mirror(truth: pl.DataFrame) -> None:
     counted = truth.select("week", "option", share=3 * pl.col("mood") + 1)
     same = recovery(_series(truth, pl.col("mood") * 2 - 5), truth, counted)
-    assert (same["mean_r"], same["ceiling_r"], same["efficiency"], same["n_weeks"]) == (1.0, 1.0, 1.0, 12)
-    assert recovery(_series(truth, -pl.col("mood")), truth, counted)["mean_r"] == -1.0
+    assert (same.mean_r, same.ceiling_r, same.efficiency, same.n_weeks) == (1.0, 1.0, 1.0, 12)
+    assert recovery(_series(truth, -pl.col("mood")), truth, counted).mean_r == -1.0
 
 
 def test_recovery_equals_numpy_option_by_option_and_ignores_missing_weeks(truth: pl.DataFrame) -> None:
@@ -218,8 +218,8 @@ def test_recovery_equals_numpy_option_by_option_and_ignores_missing_weeks(truth:
     gone = truth["week"].unique().sort()[3]
     answers = answers.filter(pl.col("week") != gone)
     found = recovery(answers, truth, truth.select("week", "option", share="mood"))
-    assert found["n_weeks"] == 11
-    for option, one in found["options"].items():
+    assert found.n_weeks == 11
+    for option, one in found.options.items():
         x = answers.filter(pl.col("option") == option).sort("week")["value"].to_numpy()
         y = truth.filter((pl.col("option") == option) & (pl.col("week") != gone)).sort("week")["mood"].to_numpy()
         assert one["r"] == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-4)
@@ -230,8 +230,8 @@ def test_recovery_equals_numpy_option_by_option_and_ignores_missing_weeks(truth:
 def test_an_answer_that_never_changes_has_no_r_and_recovers_nothing(truth: pl.DataFrame) -> None:
     stuck = _series(truth, pl.when(pl.col("option") == "Sad").then(0.5).otherwise(pl.col("mood")))
     found = recovery(stuck, truth, truth.select("week", "option", share="mood"))
-    assert found["options"]["Sad"]["r"] is None
-    assert found["mean_r"] == pytest.approx(11 / 12, abs=1e-3)
+    assert found.options["Sad"]["r"] is None
+    assert found.mean_r == pytest.approx(11 / 12, abs=1e-3)
 
 
 def test_recovery_refuses_answers_that_share_no_weeks_with_the_truth(truth: pl.DataFrame) -> None:

@@ -367,18 +367,18 @@ def opened(folder: Path) -> tuple[Study, RunFolder]:
 def test_every_instrument_is_measured_and_the_best_of_the_sweep_is_the_best(finished: tuple[Path, str]) -> None:
     found = validate.read(opened(finished[0])[1])
     assert found is not None
-    assert list(found["methods"]) == ["study", "counting", "lexicon", "classifier", "published", "published-best"]
-    assert len(found["sweep"]) == 4, "two rates by two scorings"
-    best = max(one["mean"]["r"] for one in found["sweep"].values())
-    assert found["methods"]["published-best"]["mean"]["r"] == best
-    assert found["methods"]["published"]["mean"] == found["sweep"]["published 5e-06, published scoring"]["mean"]
-    ceiling = found["methods"]["counting"]
+    assert list(found.methods) == ["study", "counting", "lexicon", "classifier", "published", "published-best"]
+    assert len(found.sweep) == 4, "two rates by two scorings"
+    best = max(one["mean"]["r"] for one in found.sweep.values())
+    assert found.methods["published-best"]["mean"]["r"] == best
+    assert found.methods["published"]["mean"] == found.sweep["published 5e-06, published scoring"]["mean"]
+    ceiling = found.methods["counting"]
     assert ceiling["efficiency"] == 1.0
-    study = found["methods"]["study"]
+    study = found.methods["study"]
     assert study["efficiency"] == pytest.approx(study["mean"]["r"] / ceiling["mean"]["r"], abs=1e-3)
-    assert study["tokens"] == pytest.approx(found["methods"]["published"]["tokens"], rel=0.15), "equal training tokens"
-    assert {len(one["options"]) for one in found["methods"].values()} == {12}
-    assert found["n_weeks"] == 6
+    assert study["tokens"] == pytest.approx(found.methods["published"]["tokens"], rel=0.15), "equal training tokens"
+    assert {len(one["options"]) for one in found.methods.values()} == {12}
+    assert found.n_weeks == 6
     for name in ("published", "published-best", "lexicon", "12 options, 6 weeks", "efficiency", "Frustrated"):
         assert name in finished[1]
 
@@ -390,7 +390,7 @@ def test_the_figures_of_the_study_are_those_of_its_own_tables(finished: tuple[Pa
     both = series.join(truth, on="week")
     found = validate.read(run)
     assert found is not None
-    assert found["methods"]["study"]["options"]["Sad"]["r"] == pytest.approx(
+    assert found.methods["study"]["options"]["Sad"]["r"] == pytest.approx(
         np.corrcoef(both["value"], both["mood"])[0, 1], abs=1e-4
     )
 
@@ -436,7 +436,7 @@ def test_stale_adapters_and_those_of_other_weeks_and_seeds_are_no_training_token
         (folder / "manifest.json").write_text(json.dumps(manifest))
     code, out, err = validated(world, "--references", "none", "--json", "--quiet")
     assert code == 0, err
-    assert json.loads(out)["methods"]["study"]["tokens"] == before["methods"]["study"]["tokens"]
+    assert json.loads(out)["methods"]["study"]["tokens"] == before.methods["study"]["tokens"]
 
 
 def test_the_benchmark_reads_references_as_the_command_does(monkeypatch: pytest.MonkeyPatch) -> None:

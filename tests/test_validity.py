@@ -19,6 +19,7 @@ from temporal_adapters.stages import series, trust
 from temporal_adapters.stages.trust import nowcast, reliability, smoothing
 from temporal_adapters.stages.trust.placebo import out_of_time
 from temporal_adapters.stages.trust.stability import _smooth as smooth_series
+from temporal_adapters.study.artifacts.documents import Trust
 
 # Shrout and Fleiss 1979, table 2: six targets rated by four judges.
 SHROUT_FLEISS = np.array(
@@ -315,4 +316,4 @@ def test_series_out_of_time_are_a_null_for_unrelated_series() -> None:
 def test_a_study_without_noise_measures_none() -> None:
     option = {"components": None, "survey_reliability": 0.5, "persistence": None, "n_shared": 0}
     with pytest.raises(ValidityError, match="measures no noise"):
-        trust.measure({"options": [option]})
+        trust.measure(Trust(0, {}, [option]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,7 @@ from temporal_adapters.cli.session import (
 
 if TYPE_CHECKING:
     from temporal_adapters.scale import Engine
+    from temporal_adapters.study.artifacts.documents import Mixed
 
 PostsOption = Annotated[
     Path | None, typer.Option("--posts", help="CSV, TSV or Parquet file of labelled posts; without it simulated ones.")
@@ -81,12 +82,12 @@ def _mix(
         return
     found = stage(session, choose_engine(engine, workers, address, slurm))
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        typer.echo(json.dumps(found.values(), ensure_ascii=False))
     else:
         _say(session, found)
 
 
-def stage(session: Session, engine: Engine | None = None) -> dict[str, Any]:
+def stage(session: Session, engine: Engine | None = None) -> Mixed:
     """Run the mixing experiment of the session's study; return its summary."""
     import functools
 
@@ -97,7 +98,7 @@ def stage(session: Session, engine: Engine | None = None) -> dict[str, Any]:
     return mix.run(session.study, session.run, trainer=trainer, listener=session.display)
 
 
-def _say(session: Session, found: dict[str, Any]) -> None:
+def _say(session: Session, found: Mixed) -> None:
     from temporal_adapters.proof.mix.summary import sentences
 
     for line in sentences(found):

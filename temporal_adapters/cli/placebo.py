@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from temporal_adapters.cli.session import Session
     from temporal_adapters.proof.validate.dealing import Split
+    from temporal_adapters.study.artifacts.documents import Trust
 
 PlaceboOption = Annotated[
     bool,
@@ -57,35 +58,35 @@ def halves_stage(session: Session, by: Split) -> list[str]:
 
     halves.build(session.study, session.run, by, session.display)
     found = halves.read(session.run)[by]
-    known = [one["r"] for one in found["options"] if one["r"] is not None]
+    known = [one["r"] for one in found.options if one["r"] is not None]
     middle = f"{statistics.median(known):.2f}" if known else "none"
     return [
-        f"halves of {by}: {found['posts']:,.0f} posts of {found['users']:,.0f} users a week in each half;"
+        f"halves of {by}: {found.posts:,.0f} posts of {found.users:,.0f} users a week in each half;"
         f" their answers agree with r = {middle} (median over {len(known)} options).",
         f"ta power --study reckons with it; now it knows {' and '.join(halves.read(session.run))}.",
     ]
 
 
-def lines(document: Mapping[str, Any]) -> list[str]:
+def lines(document: Trust) -> list[str]:
     """Return the ranks of every option as lines for the terminal."""
     from temporal_adapters.stages.trust import placebo_sentence
 
     found = [placebo_sentence(document)]
-    for one in document["options"]:
+    for one in document.options:
         placebo = one["placebo"]
         if placebo is None:
             found.append(f"  {one['item']} / {one['option']}: {one['not_available']['placebo']}")
             continue
         ranks = "; ".join(f"{kind} {_p(kind_of)}" for kind, kind_of in placebo["kinds"].items())
         found.append(f"  {one['item']} / {one['option']}: r {placebo['r']:.2f}; p of levels, changes: {ranks}")
-    for kind, seen in document["placebos"]["uniform"].items():
+    for kind, seen in document.placebos["uniform"].items():
         independent = seen["changes"]["p"] is not None
         figure, dependent = ("p", "") if independent else ("distance", "; they depend on each other: no p")
         found.append(
             f"  p-values of {seen['n']} {kind} placebos: mean r {seen['mean_r']:.3f}, KS {figure}"
             f" {seen['changes'][figure]:.2f} (changes), {seen['levels'][figure]:.2f} (levels){dependent}"
         )
-    return found + [f"  {kind}: {words}" for kind, words in document["placebos"]["not_available"].items()]
+    return found + [f"  {kind}: {words}" for kind, words in document.placebos["not_available"].items()]
 
 
 def _p(kind: Mapping[str, Any]) -> str:

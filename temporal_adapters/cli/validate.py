@@ -65,9 +65,11 @@ def _validate(
     asked = [] if references is None else [f"validation.references={listed(references)}"]
     session = open_session(study, runs, [*overrides, *asked], quiet)
     stage(session)
-    found = validate.read(session.run) or {}
+    found = validate.read(session.run)
+    if found is None:
+        return
     if as_json:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(found.values(), indent=2, ensure_ascii=False))
         return
     for line in validate.lines(found):
         typer.echo(line)

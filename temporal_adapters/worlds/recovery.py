@@ -21,6 +21,7 @@ import polars as pl
 
 from temporal_adapters.engines.significance.pairs import r_of_differences
 from temporal_adapters.ground.errors import SimulateError
+from temporal_adapters.study.artifacts.documents import Recovery
 from temporal_adapters.worlds.language import MOODS
 
 
@@ -47,7 +48,7 @@ def count_moods(corpora: Mapping[date, Path], words: Mapping[str, Sequence[str]]
     return pl.concat(frames).with_columns(share=pl.col("n") / pl.col("n").sum().over("week"))
 
 
-def recovery(series: pl.DataFrame, truth: pl.DataFrame, counted: pl.DataFrame) -> dict[str, Any]:
+def recovery(series: pl.DataFrame, truth: pl.DataFrame, counted: pl.DataFrame) -> Recovery:
     """Correlate answers and counts with the truth, option by option.
 
     Parameters
@@ -83,13 +84,13 @@ def recovery(series: pl.DataFrame, truth: pl.DataFrame, counted: pl.DataFrame) -
     # An answer that never changes follows nothing: it counts as 0 in the mean, its own r stays null.
     mean_r = float(np.mean([one["r"] or 0.0 for one in options.values()]))
     ceiling_r = float(np.mean([one["ceiling"] or 0.0 for one in options.values()]))
-    return {
-        "mean_r": round(mean_r, 4),
-        "ceiling_r": round(ceiling_r, 4),
-        "efficiency": round(mean_r / ceiling_r, 4) if ceiling_r > 0 else None,
-        "n_weeks": n_weeks,
-        "options": options,
-    }
+    return Recovery(
+        mean_r=round(mean_r, 4),
+        ceiling_r=round(ceiling_r, 4),
+        efficiency=round(mean_r / ceiling_r, 4) if ceiling_r > 0 else None,
+        n_weeks=n_weeks,
+        options=options,
+    )
 
 
 def _one(rows: pl.DataFrame) -> dict[str, Any]:

@@ -5,14 +5,12 @@ Takes a study and its run folder, gives ``world/`` and ``recovery.json``. Knows 
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 from temporal_adapters.ground.errors import SimulateError
 from temporal_adapters.study.artifacts import Expected, RunFolder, make, read_corpora
+from temporal_adapters.study.artifacts.documents import Recovery
 from temporal_adapters.study.config import Study, scientific
 
 STAGE, VERSION = "simulate", 2
@@ -43,7 +41,7 @@ def build(study: Study, run: RunFolder) -> bool:
     return True
 
 
-def measure(run: RunFolder) -> dict[str, Any]:
+def measure(run: RunFolder) -> Recovery:
     """Compare the adapters' series of a run with its world's truth, write ``recovery.json`` and return it.
 
     Raises
@@ -67,34 +65,31 @@ def measure(run: RunFolder) -> dict[str, Any]:
         raise SimulateError(f"{series} holds no answers to the item {QUESTION!r}: ask the questionnaire `demo-mood`")
     counted = count_moods({corpus.start: corpus.path for corpus in read_corpora(run)})
     found = recovery(asked, pl.read_parquet(truth), counted)
-    _write(run.recovery, found)
+    found.write(run.root)
     return found
 
 
 def add_seconds(run: RunFolder, seconds: Mapping[str, float]) -> None:
     """Add the seconds of every stage to ``recovery.json``."""
-    path = run.recovery
-    _write(path, json.loads(path.read_text(encoding="utf-8")) | {"seconds": dict(seconds)})
+    known = Recovery.read(run)
+    if known is not None:
+        replace(known, seconds=dict(seconds)).write(run.root)
 
 
 def summary(run: RunFolder) -> str:
     """Return the recovery of a run as a few lines for the terminal."""
-    found = json.loads(run.recovery.read_text(encoding="utf-8"))
+    found = Recovery.read(run)
+    if found is None:
+        return ""
     lines = [
-        f"recovery: the answers follow the known truth with r = {found['mean_r']:.2f} (mean over"
-        f" {len(found['options'])} moods, {found['n_weeks']} weeks); counting the true mood words in the same posts"
-        f" reaches {found['ceiling_r']:.2f}."
+        f"recovery: the answers follow the known truth with r = {found.mean_r:.2f} (mean over"
+        f" {len(found.options)} moods, {found.n_weeks} weeks); counting the true mood words in the same posts"
+        f" reaches {found.ceiling_r:.2f}."
     ]
-    ranked = sorted(found["options"].items(), key=lambda entry: -(entry[1]["r"] or 0.0))
+    ranked = sorted(found.options.items(), key=lambda entry: -(entry[1]["r"] or 0.0))
     lines += [f"  {option:<12} r {_shown(one['r'])}   counting {_shown(one['ceiling'])}" for option, one in ranked]
     return "\n".join(lines)
 
 
 def _shown(r: float | None) -> str:
     return " none" if r is None else f"{r:5.2f}"
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)

@@ -5,15 +5,15 @@ Takes CURVE and its summary, gives matplotlib figures as files. Knows no run fol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from temporal_adapters.proof.mix.summary import grid
 from temporal_adapters.stages.report.figures import ADAPTERS_COLOUR, GREY, INK, SURVEY_COLOUR, save
+from temporal_adapters.study.artifacts.documents import Mixed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from temporal_adapters.study.config.report import Report
 
 
-def write_figures(curve: pl.DataFrame, summary: Mapping[str, Any], folder: Path, settings: Report) -> None:
+def write_figures(curve: pl.DataFrame, summary: Mixed, folder: Path, settings: Report) -> None:
     """Write ``curve.svg`` and what other kinds of figures the study wants into `folder`."""
     if not settings.figures:
         return
@@ -31,12 +31,12 @@ def write_figures(curve: pl.DataFrame, summary: Mapping[str, Any], folder: Path,
         save(figure, folder / f"curve.{kind}", kind, settings.dpi)
 
 
-def draw_curves(curve: pl.DataFrame, summary: Mapping[str, Any], width_cm: float) -> Figure:
+def draw_curves(curve: pl.DataFrame, summary: Mixed, width_cm: float) -> Figure:
     """Return three panels: answers over the share, the share read off after calibration, slope over training."""
     from matplotlib.figure import Figure
 
     width = width_cm / 2.54
-    n_panels = 3 if len(summary["checkpoints"]) > 1 else 2
+    n_panels = 3 if len(summary.checkpoints) > 1 else 2
     figure = Figure(figsize=(width, width * 0.37 + 0.35), layout="constrained")
     axes = figure.subplots(1, n_panels)
     _answers(axes[0], curve, summary)
@@ -50,38 +50,38 @@ def draw_curves(curve: pl.DataFrame, summary: Mapping[str, Any], width_cm: float
     return figure
 
 
-def _answers(axis: Axes, curve: pl.DataFrame, summary: Mapping[str, Any]) -> None:
-    shares, high, low = summary["shares"], summary["high"], summary["low"]
-    for option in summary["options"]:
+def _answers(axis: Axes, curve: pl.DataFrame, summary: Mixed) -> None:
+    shares, high, low = summary.shares, summary.high, summary.low
+    for option in summary.options:
         if option not in (high, low):
             axis.plot(shares, grid(curve, option).mean(axis=0), color=GREY, linewidth=0.5, alpha=0.6)
     for option, colour in ((high, ADAPTERS_COLOUR), (low, SURVEY_COLOUR)):
         values = grid(curve, option)
         axis.plot(shares, values.T, ".", color=colour, markersize=2, alpha=0.5)
         axis.plot(shares, values.mean(axis=0), color=colour, linewidth=1.4, label=_plain(option))
-        axis.axhline(summary["options"][option]["base"], color=colour, linewidth=0.6, linestyle=":")
+        axis.axhline(summary.options[option]["base"], color=colour, linewidth=0.6, linestyle=":")
     axis.legend(fontsize=6.5, frameon=False)
-    _titles(axis, "answers", f"share of {_plain(summary['label_high'])} posts", "share of the answers")
+    _titles(axis, "answers", f"share of {_plain(summary.label_high)} posts", "share of the answers")
 
 
-def _calibrated(axis: Axes, summary: Mapping[str, Any]) -> None:
-    shares = summary["shares"]
-    one = summary["calibration"]["answer"]
+def _calibrated(axis: Axes, summary: Mixed) -> None:
+    shares = summary.shares
+    one = summary.calibration["answer"]
     axis.plot([0, 1], [0, 1], color=GREY, linewidth=0.6)
     for values in one["predicted"]:
         axis.plot(shares, values, "o", color=ADAPTERS_COLOUR, markersize=2, alpha=0.6, markeredgewidth=0)
-    _titles(axis, f"calibrated, RMSE {one['rmse']:.3f}", f"share of {_plain(summary['label_high'])} posts", "read off")
+    _titles(axis, f"calibrated, RMSE {one['rmse']:.3f}", f"share of {_plain(summary.label_high)} posts", "read off")
 
 
-def _dose(axis: Axes, curve: pl.DataFrame, summary: Mapping[str, Any]) -> None:
-    shares, names = summary["shares"], summary["checkpoints"]
+def _dose(axis: Axes, curve: pl.DataFrame, summary: Mixed) -> None:
+    shares, names = summary.shares, summary.checkpoints
     for place, name in enumerate(names):
         depth = (place + 1) / len(names)
-        mean = grid(curve, summary["high"], name).mean(axis=0)
+        mean = grid(curve, summary.high, name).mean(axis=0)
         axis.plot(shares, mean, color=INK, alpha=0.25 + 0.75 * depth, linewidth=0.5 + depth, label=name)
-    axis.axhline(np.float64(summary["options"][summary["high"]]["base"]), color=GREY, linewidth=0.6, linestyle=":")
+    axis.axhline(np.float64(summary.options[summary.high]["base"]), color=GREY, linewidth=0.6, linestyle=":")
     axis.legend(fontsize=6, frameon=False, title="steps", title_fontsize=6)
-    _titles(axis, f"{_plain(summary['high'])} by training", f"share of {_plain(summary['label_high'])} posts", "")
+    _titles(axis, f"{_plain(summary.high)} by training", f"share of {_plain(summary.label_high)} posts", "")
 
 
 def _titles(axis: Axes, title: str, across: str, up: str) -> None:

@@ -5,12 +5,10 @@ Takes a study and its run folder, gives ``mix/curve/``: the curves, their statis
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from temporal_adapters.engines.model import digest_base
 from temporal_adapters.ground.errors import MixError
@@ -20,11 +18,12 @@ from temporal_adapters.proof.mix.curve import Question, curve, find_question
 from temporal_adapters.proof.mix.grid import Experiment, experiment, models, require_steps
 from temporal_adapters.stages import probe, train
 from temporal_adapters.study.artifacts import Expected, RunFolder, make, read_manifest
+from temporal_adapters.study.artifacts.documents import Mixed
 from temporal_adapters.study.artifacts.layout import ANSWERS_FILE, MIX_CURVE
 from temporal_adapters.study.config import Study, recipe, scientific
 
 STAGE, VERSION = "mix-curve", 1
-TABLE, SUMMARY = "curve.parquet", "mix.json"
+TABLE = "curve.parquet"
 
 _FIGURE_SETTINGS = ("figures", "width_cm", "dpi")
 
@@ -32,7 +31,7 @@ Trainer = Callable[..., Sequence[train.Item]]
 """Trains what is missing, called as ``trainer(study, run, listener=...)``: `train.run`, or an engine's."""
 
 
-def run(study: Study, run: RunFolder, *, trainer: Trainer = train.run, listener: Listener = silent) -> dict[str, Any]:
+def run(study: Study, run: RunFolder, *, trainer: Trainer = train.run, listener: Listener = silent) -> Mixed:
     """Run the experiment and return its summary, the content of `mix.json`.
 
     Parameters
@@ -67,7 +66,7 @@ def run(study: Study, run: RunFolder, *, trainer: Trainer = train.run, listener:
     return read_summary(run)
 
 
-def read_summary(run: RunFolder) -> dict[str, Any]:
+def read_summary(run: RunFolder) -> Mixed:
     """Return the summary of a finished experiment.
 
     Raises
@@ -75,10 +74,9 @@ def read_summary(run: RunFolder) -> dict[str, Any]:
     MixError
         If there is none.
     """
-    path = run.mixed / SUMMARY
-    if not path.is_file():
-        raise MixError(f"{path} does not exist: run `ta mix` first")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found = Mixed.read(run)
+    if found is None:
+        raise MixError(f"{run.mixed / Mixed.FILE} does not exist: run `ta mix` first")
     return found
 
 
@@ -109,18 +107,18 @@ def _write(found: Experiment, question: Question, folder: Path) -> None:
     weeks = read_manifest(found.run.weeks)
     origin = weeks.facts["origin"] if weeks is not None else ""
     settings = found.settings
-    summary = {
+    summary = Mixed(
         **summarise(table, question),
-        "recipe": asked,
-        "base_digest": digest_base(found.study.model),
-        "label_low": settings.low,
-        "label_high": settings.high,
-        "n_posts": settings.n_posts,
-        "nested": settings.nested,
-        "origin": Path(origin).name,
-    }
+        recipe=asked,
+        base_digest=digest_base(found.study.model),
+        label_low=settings.low,
+        label_high=settings.high,
+        n_posts=settings.n_posts,
+        nested=settings.nested,
+        origin=Path(origin).name,
+    )
     table.write_parquet(folder / TABLE)
-    (folder / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    summary.write(folder)
     write_figures(table, summary, folder, found.study.report)
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from temporal_adapters.proof.mix.curve import BASE_NAME, Question
 from temporal_adapters.proof.mix.grid import FINAL
 from temporal_adapters.proof.mix.statistics import Array, calibration, raw_error, response
+from temporal_adapters.study.artifacts.documents import Mixed
 
 MEASURES = {"answer": "share of the answers", "pair": "share of the two answers", "log-ratio": "log of their ratio"}
 """What the share of the label is read off after calibration."""
@@ -79,33 +80,33 @@ def _calibrations(curve: pl.DataFrame, question: Question, shares: Array) -> Ite
         yield name, {**found, "predicted": found["predicted"].tolist(), "raw": raw}
 
 
-def sentences(found: Mapping[str, Any]) -> list[str]:
+def sentences(found: Mixed) -> list[str]:
     """Return a summary as lines for the terminal."""
-    high, low, n_seeds = found["high"], found["low"], len(found["seeds"])
-    first, last = found["shares"][0], found["shares"][-1]
+    high, low, n_seeds = found.high, found.low, len(found.seeds)
+    first, last = found.shares[0], found.shares[-1]
     lines = [
-        f"{len(found['shares'])} shares of {found['label_high']} among posts of {found['label_low']}, from {first:g} to"
-        f" {last:g}; {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}, {found['n_posts']} posts each"
-        f" ({found['origin']}); question {found['item']}",
+        f"{len(found.shares)} shares of {found.label_high} among posts of {found.label_low}, from {first:g} to"
+        f" {last:g}; {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}, {found.n_posts} posts each"
+        f" ({found.origin}); question {found.item}",
         "",
-        *_options(found, [high, low, *(name for name in found["options"] if name not in (high, low))]),
+        *_options(found, [high, low, *(name for name in found.options if name not in (high, low))]),
         "",
         "means over seeds; *: of the mean curve; steps: neighbouring shares between which the answer rises"
         f" ({low}: falls); not monotone: share of the variance that no monotone curve explains",
         "",
         *_calibration(found),
     ]
-    if len(found["checkpoints"]) > 1:
+    if len(found.checkpoints) > 1:
         lines += ["", *_dose(found)]
     return lines
 
 
-def _options(found: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+def _options(found: Mixed, names: Sequence[str]) -> list[str]:
     width = max(len(name) for name in names) + 2
     head = f"{'option':<{width}}{'base':>7}{'lowest':>8}{'highest':>8}{'spearman':>10}{'*':>7}{'pearson':>9}{'*':>7}"
     lines = [f"{head}{'steps':>7}{'not monotone':>14}   slope with 95 % interval"]
     for name in names:
-        one = found["options"][name]
+        one = found.options[name]
         cells = [f"{one[key]:.3f}" for key in ("base", "at_lowest", "at_highest")]
         numbers = f"{cells[0]:>7}{cells[1]:>8}{cells[2]:>8}"
         for key, wide in (("spearman", 10), ("pearson", 9)):
@@ -121,20 +122,20 @@ def _slope(one: Mapping[str, Any]) -> str:
     return f"{one['slope']['mean']:+.3f}{words}"
 
 
-def _calibration(found: Mapping[str, Any]) -> list[str]:
-    lines = [f"share of {found['label_high']} read off {found['high']}, calibrated on the other shares:"]
+def _calibration(found: Mixed) -> list[str]:
+    lines = [f"share of {found.label_high} read off {found.high}, calibrated on the other shares:"]
     for name, words in MEASURES.items():
-        one = found["calibration"][name]
+        one = found.calibration[name]
         raw = "" if one["raw"] is None else f"; uncalibrated mean |answer - share| {one['raw']:.3f}"
         lines.append(f"  {words:<26} RMSE {one['rmse']:.3f} (guessing {one['rmse_guess']:.3f}){raw}")
     return lines
 
 
-def _dose(found: Mapping[str, Any]) -> list[str]:
-    lines = [f"{found['high']} by training steps:   spearman      *   slope with 95 % interval"]
-    for name, one in found["dose"].items():
+def _dose(found: Mixed) -> list[str]:
+    lines = [f"{found.high} by training steps:   spearman      *   slope with 95 % interval"]
+    for name, one in found.dose.items():
         numbers = f"{_shown(one['spearman']['mean']):>10}{_shown(one['spearman']['curve']):>7}"
-        lines.append(f"  {name:>{len(found['high']) + 16}}   {numbers}   {_slope(one)}")
+        lines.append(f"  {name:>{len(found.high) + 16}}   {numbers}   {_slope(one)}")
     return lines
 
 

@@ -5,13 +5,15 @@ Takes a study, its run folder and a truth, gives variants and tables of recovery
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from temporal_adapters.ground.errors import ArtifactError
 from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.proof.validate.stage import build, read
 from temporal_adapters.proof.validate.table import lines
 from temporal_adapters.proof.validate.variants import Variant, answer, variant
 from temporal_adapters.proof.validate.world import make, require_world
+from temporal_adapters.study.artifacts.documents import Validated
 
 if TYPE_CHECKING:
     from temporal_adapters.study.artifacts import RunFolder
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 
-def world_table(study: Study, run: RunFolder, listener: Listener = silent) -> dict[str, Any]:
+def world_table(study: Study, run: RunFolder, listener: Listener = silent) -> Validated:
     """Make a study with a simulated world up to its series, and measure its recovery and its references'.
 
     Whatever is complete is kept, so that a killed call goes on where it was.
@@ -44,7 +46,7 @@ def world_table(study: Study, run: RunFolder, listener: Listener = silent) -> di
 
     Returns
     -------
-    dict
+    Validated
         The content of ``validate/recovery/validate.json``: n_weeks, methods (name -> what, tokens, mean, spread,
         efficiency, options), sweep.
 
@@ -55,4 +57,7 @@ def world_table(study: Study, run: RunFolder, listener: Listener = silent) -> di
     """
     make(study, run, listener)
     build(study, run, listener)
-    return read(run) or {}
+    found = read(run)
+    if found is None:
+        raise ArtifactError(f"{run.validated} vanished while it was written: run `ta validate` again")
+    return found

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from temporal_adapters.stages.report import figures
+from temporal_adapters.study.artifacts.documents import Validated
 
 WIDTH_CM, DPI = 17.8, 300
 """Two columns of most journals, and what they ask of PNG files."""
@@ -28,10 +29,10 @@ _MARKS = {
 }
 
 
-def figure(found: Mapping[str, Any]) -> Figure:
+def figure(found: Validated) -> Figure:
     """Return r per option, options in order of the ceiling, and r of the changes beside it."""
-    methods: Mapping[str, Any] = found["methods"]
-    ceiling = methods[found["ceiling"]]["options"]
+    methods = found.methods
+    ceiling = methods[found.ceiling]["options"]
     names = sorted(ceiling, key=lambda name: ceiling[name]["r"] or 0.0)
     height_cm = 0.62 * len(names) + 2.4
     made = Figure(figsize=(WIDTH_CM / 2.54, height_cm / 2.54))
@@ -60,7 +61,7 @@ def _lowest(methods: Mapping[str, Any], key: str) -> float:
     return min((value for value in values if value is not None), default=0.0)
 
 
-def save(found: Mapping[str, Any], folder: Path) -> None:
+def save(found: Validated, folder: Path) -> None:
     """Write ``recovery.svg`` and ``recovery.png``."""
     made = figure(found)
     for kind in ("svg", "png"):

@@ -8,8 +8,6 @@ Halves of the users differ in who they are and in which posts were drawn; halves
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +30,7 @@ from temporal_adapters.study.artifacts import (
     read_corpora,
     read_manifest,
 )
+from temporal_adapters.study.artifacts.documents import Halved
 from temporal_adapters.study.artifacts.layout import CELLS_FILE
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from temporal_adapters.study.config import Study
 
 STAGE, VERSION = "halves", 2
-NAME, _CELLS = "halves.json", CELLS_FILE
+_CELLS = CELLS_FILE
 KINDS: tuple[Split, ...] = ("users", "posts")
 
 
@@ -63,8 +62,8 @@ def build(study: Study, run: RunFolder, by: Split, listener: Listener = silent) 
 
     def write(target: Path) -> dict[str, Any]:
         found = document(by, sides)
-        (target / NAME).write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        return {"n_options": len(found["options"]), "posts": found["posts"], "users": found["users"]}
+        found.write(target)
+        return {"n_options": len(found.options), "posts": found.posts, "users": found.users}
 
     return make(wanted, write)
 
@@ -82,19 +81,19 @@ def _expected(study: Study, run: RunFolder, by: Split, sides: list[Variant]) -> 
     return Expected(run.halves(by), STAGE, VERSION, {"by": by, "seed": study.placebo.seed}, inputs)
 
 
-def document(by: Split, sides: list[Variant]) -> dict[str, Any]:
-    """Return the components of every option as one JSON value."""
+def document(by: Split, sides: list[Variant]) -> Halved:
+    """Return the components of every option as one document."""
     import polars as pl
 
     corpora = [corpus for one in sides for corpus in read_corpora(one.run)]
     cells = [pl.read_parquet(one.run.cells_table) for one in sides]
     names = cells[0].select("item", "option").unique(maintain_order=True).rows()
-    return {
-        "by": by,
-        "posts": float(np.median([corpus.n_posts for corpus in corpora])),
-        "users": float(np.median([corpus.n_users for corpus in corpora])),
-        "options": [{"item": item, "option": option, **_one(cells, item, option)} for item, option in names],
-    }
+    return Halved(
+        by=by,
+        posts=float(np.median([corpus.n_posts for corpus in corpora])),
+        users=float(np.median([corpus.n_users for corpus in corpora])),
+        options=[{"item": item, "option": option, **_one(cells, item, option)} for item, option in names],
+    )
 
 
 def _one(cells: list[pl.DataFrame], item: str, option: str) -> dict[str, Any]:
@@ -114,9 +113,10 @@ def _one(cells: list[pl.DataFrame], item: str, option: str) -> dict[str, Any]:
     }
 
 
-def read(run: RunFolder) -> dict[str, Mapping[str, Any]]:
+def read(run: RunFolder) -> dict[str, Halved]:
     """Return the results that there are for the answers that the study has now, by kind of half."""
-    return {by: json.loads((run.halves(by) / NAME).read_text(encoding="utf-8")) for by in _made(run, current=True)}
+    found = {by: Halved.read(run, by) for by in _made(run, current=True)}
+    return {by: one for by, one in found.items() if one is not None}
 
 
 def stale(run: RunFolder) -> list[Split]:

@@ -9,7 +9,6 @@ how each reference is made, not how recovery is computed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +38,7 @@ from temporal_adapters.study.artifacts import (
     read_corpora,
     read_manifest,
 )
+from temporal_adapters.study.artifacts.documents import Validated
 from temporal_adapters.study.config import scientific
 from temporal_adapters.study.config.validate import PUBLISHED_RATE
 from temporal_adapters.worlds import labelled
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from temporal_adapters.study.config import Study
 
 STAGE, VERSION = "validate", 3
-NAME = "validate.json"
 
 
 def build(study: Study, run: RunFolder, listener: Listener = silent) -> Manifest:
@@ -83,7 +82,7 @@ def build(study: Study, run: RunFolder, listener: Listener = silent) -> Manifest
         known = known_weeks(pl.read_parquet(run.world / TRUTH), survey)
         found = _table(study, run, ours, variants, known)
         _write(found, folder)
-        return {"n_methods": len(found["methods"]), "n_weeks": found["n_weeks"]}
+        return {"n_methods": len(found.methods), "n_weeks": found.n_weeks}
 
     return make(wanted, write)
 
@@ -103,9 +102,7 @@ def expected(study: Study, run: RunFolder, variants: list[Variant]) -> Expected:
     return Expected(run.validated, STAGE, VERSION, config, inputs)
 
 
-def _table(
-    study: Study, run: RunFolder, ours: pl.DataFrame, variants: list[Variant], known: pl.DataFrame
-) -> dict[str, Any]:
+def _table(study: Study, run: RunFolder, ours: pl.DataFrame, variants: list[Variant], known: pl.DataFrame) -> Validated:
     settings = study.validation
     rules = Rules(settings.block_weeks, settings.confidence, settings.max_lag)
     found = {one.name: _measured(one, known, rules) for one in methods(study, run, ours, variants)}
@@ -121,15 +118,15 @@ def _table(
     ceiling = found[CEILING]["mean"]["r"]
     for one in (*rows.values(), *sweep.values()):
         one["efficiency"] = round(one["mean"]["r"] / ceiling, 4) if ceiling > 0 else None
-    return {
-        "study": study.study,
-        "item": QUESTION,
-        "n_weeks": found[STUDY]["n_weeks"],
-        "ceiling": CEILING,
-        "confidence": settings.confidence,
-        "methods": rows,
-        "sweep": {name: {key: one[key] for key in ("mean", "spread", "efficiency")} for name, one in sweep.items()},
-    }
+    return Validated(
+        study=study.study,
+        item=QUESTION,
+        n_weeks=found[STUDY]["n_weeks"],
+        ceiling=CEILING,
+        confidence=settings.confidence,
+        methods=rows,
+        sweep={name: {key: one[key] for key in ("mean", "spread", "efficiency")} for name, one in sweep.items()},
+    )
 
 
 def _measured(method: Method, known: pl.DataFrame, rules: Rules) -> dict[str, Any]:
@@ -150,14 +147,13 @@ def _tokens(adapters: Sequence[Path]) -> int | None:
     return round(sum(found) / len(found)) if found else None
 
 
-def _write(found: dict[str, Any], target: Path) -> None:
+def _write(found: Validated, target: Path) -> None:
     from temporal_adapters.proof.validate.figure import save
 
-    (target / NAME).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    found.write(target)
     save(found, target)
 
 
-def read(run: RunFolder) -> dict[str, Any] | None:
+def read(run: RunFolder) -> Validated | None:
     """Return the published result of a run, None where there is none."""
-    path = run.validated / NAME
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    return Validated.read(run)

@@ -1,12 +1,14 @@
 """The result of a validation as text for a terminal.
 
-Takes the content of ``validate.json``, gives lines. Computes nothing.
+Takes what `ta validate` found, gives lines. Computes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from temporal_adapters.study.artifacts.documents import Validated
 
 _COLUMNS = (
     ("r", "r", "2"),
@@ -29,13 +31,13 @@ LEGEND = (
 )
 
 
-def lines(found: Mapping[str, Any]) -> list[str]:
+def lines(found: Validated) -> list[str]:
     """Return the table of methods, its legend, the table of options, and what each method is."""
-    methods: Mapping[str, Any] = found["methods"]
+    methods = found.methods
     head = ["", "r", "sd", *(title for key, title, _ in _COLUMNS if key != "r"), "efficiency"]
     rows = [head, *([name, *_row(one)] for name, one in methods.items())]
-    words = [line.format(confidence=found["confidence"], ceiling=found["ceiling"]) for line in LEGEND]
-    text = [f"{found['study']}: {len(next(iter(methods.values()))['options'])} options, {found['n_weeks']} weeks"]
+    words = [line.format(confidence=found.confidence, ceiling=found.ceiling) for line in LEGEND]
+    text = [f"{found.study}: {len(next(iter(methods.values()))['options'])} options, {found.n_weeks} weeks"]
     text += ["", *_aligned(rows), "", *words, ""]
     names = list(methods)
     options = [["r with the truth", *names]]

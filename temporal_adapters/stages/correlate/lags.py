@@ -14,6 +14,7 @@ import polars as pl
 from temporal_adapters.ground import tables
 from temporal_adapters.stages.correlate.records import Analysis, Result, Test
 from temporal_adapters.stages.correlate.sentences import headline, invalid_line, sentence
+from temporal_adapters.study.artifacts.documents import Results
 
 _NOT_A_CORRELATION = frozenset({"adl-hc3"})
 """Alternates whose estimate is another statistic: it stands in results.json, not in the column r."""
@@ -69,17 +70,13 @@ def results_table(analysis: Analysis) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def document(analysis: Analysis, confidence: float) -> dict[str, Any]:
-    """Return everything as one JSON value; numbers that do not exist are null."""
+def document(analysis: Analysis, confidence: float) -> Results:
+    """Return everything as one document; numbers that do not exist are null."""
     results = [
         {**asdict(result), "sentence": sentence(result, confidence), "not_valid_sentence": invalid_line(result)}
         for result in analysis.results
     ]
-    return {
-        "headline": headline(analysis),
-        "facts": _jsonable(dict(analysis.facts)),
-        "results": [_jsonable(result) for result in results],
-    }
+    return Results(headline(analysis), _jsonable(dict(analysis.facts)), [_jsonable(result) for result in results])
 
 
 def _jsonable(value: Any) -> Any:

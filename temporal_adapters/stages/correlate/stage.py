@@ -5,9 +5,8 @@ Takes a study and its run folder, gives `lags/lags.parquet` (LAGS), `results.csv
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +73,18 @@ def _write(study: Study, run: RunFolder, folder: Path, planned: Sequence[plan.De
         every_weeks=settings.every_weeks,
     )
     analysis = analyse(pairs, settings)
-    written = document(analysis, settings.confidence)
     frozen = plan.read_plan(run)
-    written["plan"] = {"created": frozen["created"], "key": frozen["key"]} if frozen else None
-    written["deviations"] = [asdict(entry) for entry in planned]
+    written = replace(
+        document(analysis, settings.confidence),
+        plan={"created": frozen["created"], "key": frozen["key"]} if frozen else None,
+        deviations=[asdict(entry) for entry in planned],
+    )
     lags_table(analysis).write_parquet(folder / LAGS_FILE)
     results_table(analysis).write_csv(folder / "results.csv")
-    (folder / "results.json").write_text(json.dumps(written, indent=1, allow_nan=False), encoding="utf-8")
-    sentences = [entry["sentence"] for entry in written["results"] if entry["dynamics"] is not None]
+    written.write(folder)
+    sentences = [entry["sentence"] for entry in written.results if entry["dynamics"] is not None]
     (folder / SENTENCES_FILE).write_text(
-        "\n".join([written["headline"], _planned_line(frozen, planned), *sentences]) + "\n", encoding="utf-8"
+        "\n".join([written.headline, _planned_line(frozen, planned), *sentences]) + "\n", encoding="utf-8"
     )
     verdicts = [result.verdict for result in analysis.tested]
     return {**analysis.facts, "verdicts": {name: verdicts.count(name) for name in sorted(set(verdicts))}}

@@ -137,7 +137,7 @@ def panel_figure(material: Material) -> Figure:
 
 def recovery_figure(material: Material) -> Figure:
     """Return r with the known truth per option beside its ceiling."""
-    options = (material.recovery or {}).get("options", {})
+    options = material.recovery.options if material.recovery else {}
     names = list(options)[::-1]
     width = material.study.report.width_cm / 2.54
     figure = Figure(figsize=(width, max(1.2, 0.22 * len(names) + 0.6)))

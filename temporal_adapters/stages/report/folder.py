@@ -80,7 +80,7 @@ def _leaves(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _recovery(material: Material) -> pl.DataFrame:
-    options = (material.recovery or {}).get("options", {})
+    options = material.recovery.options if material.recovery else {}
     rows = [{"option": option, **one} for option, one in options.items()]
     return pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame()
 

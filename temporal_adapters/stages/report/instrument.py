@@ -5,15 +5,13 @@ Takes the material of a report, gives `Markup` and the table behind it. Knows no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import polars as pl
 
 from temporal_adapters.stages.report.markup import Markup, element
-from temporal_adapters.stages.report.material import Material
+from temporal_adapters.stages.report.material import Material, Stale
 from temporal_adapters.stages.report.numbers import count, decimal, percent
 from temporal_adapters.stages.report.sections import scrolling, section
+from temporal_adapters.study.artifacts.documents import Validated
 
 el = element
 
@@ -31,7 +29,7 @@ _COLUMNS = (
 
 def instrument_table(material: Material) -> pl.DataFrame:
     """Return one row per method and option with every figure of recovery; empty where it was not measured."""
-    methods: Mapping[str, Any] = (material.validation or {}).get("methods", {})
+    methods = material.validation.methods if isinstance(material.validation, Validated) else {}
     rows = [
         {"method": method, "option": option, **figures}
         for method, one in methods.items()
@@ -45,10 +43,10 @@ def instrument(material: Material) -> Markup | None:
     found = material.validation
     if found is None:
         return None
-    if found.get("stale"):
+    if isinstance(found, Stale):
         words = "The series have changed since the instrument was validated: run ta validate again to see it here."
         return section("instrument", "How good is the instrument?", el("p", words, class_="note"))
-    methods: Mapping[str, Any] = found["methods"]
+    methods = found.methods
     heads = [
         el("th", "Method", scope="col", class_="text"),
         *(el("th", title, scope="col", class_="number") for _, title in _COLUMNS),
@@ -65,15 +63,15 @@ def instrument(material: Material) -> Markup | None:
     ]
     study = next(iter(methods.values()))
     said = (
-        f"The answers recover {percent(study['efficiency'])} of what {found['ceiling']} every mood word of the same "
+        f"The answers recover {percent(study['efficiency'])} of what {found.ceiling} every mood word of the same "
         f"posts recovers (mean r {decimal(study['mean']['r'])} over {count(len(study['options']))} options and "
-        f"{count(found['n_weeks'])} weeks)."
+        f"{count(found.n_weeks)} weeks)."
     )
     note = (
-        f"Means over options. Error, and the share of true weekly values inside {percent(found['confidence'])} "
+        f"Means over options. Error, and the share of true weekly values inside {percent(found.confidence)} "
         "intervals, are of levels calibrated without the week in question: by the truth, by the survey, and with the "
         "series' own standard error (seeds and wordings) as the only error. Efficiency is r over that of "
-        f"{found['ceiling']}, which knows the world's own words."
+        f"{found.ceiling}, which knows the world's own words."
     )
     items = [el("li", el("b", name), f": {one['what']}") for name, one in methods.items()]
     return section(

@@ -6,7 +6,6 @@ the report that reads files.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,8 +20,14 @@ from temporal_adapters.ground.tables import ADAPTERS, ANSWERS, LAGS, SERIES, che
 from temporal_adapters.stages.series import SPREAD
 from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import Manifest, RunFolder, digest_json, read_manifest
-from temporal_adapters.study.artifacts.layout import SERIES_FILE
+from temporal_adapters.study.artifacts.documents import Mixed, Recovery, Results, Trust, Validated
+from temporal_adapters.study.artifacts.layout import RECOVERY_FILE, SERIES_FILE
 from temporal_adapters.study.config import Study, recipe
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Stands for a document about other series, or about another recipe, than the study has now."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +45,19 @@ class Material:
     spread
         Ranges of seeds and wordings around the adapters' series (`temporal_adapters.stages.series.SPREAD`).
     results
-        What `lags/results.json` holds: headline, facts, results; empty without a survey.
-    validity
-        What `validity/validity.json` holds: figures of trust per option; empty where they were not computed.
+        What `ta correlate` found; None without a survey.
+    trust
+        Figures of trust per option; None where they were not computed.
     questions, order
         Item -> title, and (item, option) in the order of the questionnaires.
     dropped
         Reason -> posts dropped when the weeks were built.
     recovery
-        What `recovery.json` holds, without the seconds; None without a known truth.
+        Answers against a known truth; None without one.
     validation
-        What `ta validate` found: methods, their figures, the ceiling; only `stale` where it is about earlier series;
-        None where it was not run.
+        What `ta validate` found; `Stale` where it is about earlier series; None where it was not run.
     mixing
-        What `ta mix` found; only `stale` where the study trains or asks otherwise now; None where it was not run.
+        What `ta mix` found; `Stale` where the study trains or asks otherwise now; None where it was not run.
     votes
         Vote experiment -> its main figures: condition, model, n, figure, value and intervals.
     manifests
@@ -68,14 +72,14 @@ class Material:
     series: pl.DataFrame
     lags: pl.DataFrame
     spread: pl.DataFrame = field(default_factory=SPREAD.empty)
-    results: Mapping[str, Any] = field(default_factory=dict)
-    validity: Mapping[str, Any] = field(default_factory=dict)
+    results: Results | None = None
+    trust: Trust | None = None
     questions: Mapping[str, str] = field(default_factory=dict)
     order: Sequence[tuple[str, str]] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
-    recovery: Mapping[str, Any] | None = None
-    validation: Mapping[str, Any] | None = None
-    mixing: Mapping[str, Any] | None = None
+    recovery: Recovery | None = None
+    validation: Validated | Stale | None = None
+    mixing: Mixed | Stale | None = None
     votes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
     adapters: Mapping[str, Manifest] = field(default_factory=dict)
@@ -114,9 +118,9 @@ def inputs(study: Study, run: RunFolder) -> dict[str, str]:
     for name, folder in _vote_reports(study, run).items():
         manifest = read_manifest(folder)
         found[f"vote {name}"] = manifest.key if manifest is not None else ""
-    known = _recovery(run)
+    known = Recovery.read(run)
     if known is not None:
-        found["recovery.json"] = digest_json(known)
+        found[RECOVERY_FILE] = digest_json({name: value for name, value in known.values().items() if name != "seconds"})
     validation = read_manifest(run.validated)
     if validation is not None:
         found["validation"] = digest_json([validation.key, validation.outputs])
@@ -153,12 +157,12 @@ def gather(study: Study, run: RunFolder) -> Material:
         series=series,
         lags=_table(run.lags_table, LAGS),
         spread=_table(run.spread_table, SPREAD).filter(pl.col("scale") == study.series.scale),
-        results=_json(run.lags / "results.json") or {},
-        validity=_json(run.trust / "trust.json") or {},
+        results=Results.read(run),
+        trust=Trust.read(run),
         questions={item.name: item.title or item.name for item in items},
         order=[(item.name, option.name) for item in items for option in item.options],
         dropped=facts.get("dropped", {}),
-        recovery=_recovery(run),
+        recovery=Recovery.read(run),
         validation=_validation(run, series_manifest),
         mixing=_mixing(study, run),
         votes={name: pl.read_csv(folder / "figures.csv") for name, folder in _vote_reports(study, run).items()},
@@ -181,27 +185,22 @@ def _table(path: Path, schema: Any) -> pl.DataFrame:
     return check(pl.read_parquet(path), schema, str(path)) if path.is_file() else schema.empty()
 
 
-def _recovery(run: RunFolder) -> dict[str, Any] | None:
-    found = _json(run.recovery)
-    return None if found is None else {name: value for name, value in found.items() if name != "seconds"}
-
-
-def _validation(run: RunFolder, series: Manifest) -> dict[str, Any] | None:
+def _validation(run: RunFolder, series: Manifest) -> Validated | Stale | None:
     manifest = read_manifest(run.validated)
     if manifest is None:
         return None
     if manifest.inputs.get("series") != series.outputs[SERIES_FILE]["sha256"]:
-        return {"stale": True}
-    return _json(run.validated / "validate.json")
+        return Stale()
+    return Validated.read(run)
 
 
-def _mixing(study: Study, run: RunFolder) -> dict[str, Any] | None:
-    found = _json(run.mixed / "mix.json")
+def _mixing(study: Study, run: RunFolder) -> Mixed | Stale | None:
+    found = Mixed.read(run)
     if found is None:
         return None
     # A base that is made from the weeks keeps its name when it is made anew.
-    is_same = found["recipe"] == recipe(study) and _bases(study, run) <= {found["base_digest"]}
-    return found if is_same else {"stale": True}
+    is_same = found.recipe == recipe(study) and _bases(study, run) <= {found.base_digest}
+    return found if is_same else Stale()
 
 
 def _bases(study: Study, run: RunFolder) -> set[str]:
@@ -209,16 +208,6 @@ def _bases(study: Study, run: RunFolder) -> set[str]:
     asked = (run.logprobs(questionnaire.load(name).name, "base") for name in study.probe.questionnaires)
     manifests = [read_manifest(folder) for folder in asked]
     return {manifest.inputs["base"] for manifest in manifests if manifest is not None and "base" in manifest.inputs}
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ReportError(f"{path} is not valid JSON ({error}): remove it and run `ta run` again") from None
-    return found
 
 
 def _adapters(run: RunFolder) -> dict[str, Manifest]:

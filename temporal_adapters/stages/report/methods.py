@@ -111,7 +111,7 @@ def _survey(material: Material) -> str:
 
 
 def _tests(material: Material) -> str:
-    facts, settings = material.results.get("facts"), material.study.correlate
+    facts, settings = material.results.facts if material.results else None, material.study.correlate
     if not facts:
         return ""
     lags = ", ".join(signed(lag) for lag in settings.lags)
@@ -133,26 +133,26 @@ def _tests(material: Material) -> str:
 
 
 def _planned(material: Material) -> str:
-    frozen, deviations = material.results.get("plan"), material.results.get("deviations", [])
-    if not frozen:
+    frozen = material.results.plan if material.results else None
+    if not frozen or not material.results:
         return "The analysis was not frozen before looking."
     words = f"Lags, tests, error rate and series were frozen before looking, on {frozen['created'][:10]}."
-    if not deviations:
+    if not material.results.deviations:
         return words
-    listed = "; ".join(f"{_plain(one['what'])} ({_plain(one['reason'])})" for one in deviations)
+    listed = "; ".join(f"{_plain(one['what'])} ({_plain(one['reason'])})" for one in material.results.deviations)
     return f"{words} Deviations from the plan: {listed}."
 
 
 def _results(material: Material) -> str:
     found = findings(material.results)
-    if not found:
+    if not found or not material.results:
         return ""
     verdicts = [one.verdict for one in found]
     told = ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(sorted(verdicts)))
     words = f"Of {plural(len(found), 'tested pair')} of option and lag: {told}."
-    reach = material.results["facts"].get("detectable_r")
+    reach = material.results.facts.get("detectable_r")
     if reach is not None:
-        words += f" With {material.results['facts']['n_weeks']} shared weeks, correlations of changes of "
+        words += f" With {material.results.facts['n_weeks']} shared weeks, correlations of changes of "
         words += f"{decimal(reach)} or more are found with 80 % power."
     return words
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from temporal_adapters.stages.report import charts
 from temporal_adapters.stages.report.markup import Markup, element
-from temporal_adapters.stages.report.material import Material
+from temporal_adapters.stages.report.material import Material, Stale
 from temporal_adapters.stages.report.numbers import NONE, decimal, percent, plural
 from temporal_adapters.stages.report.sections import scrolling, section
+from temporal_adapters.study.artifacts.documents import Mixed
 
 el = element
 
@@ -34,11 +35,11 @@ def mixing(material: Material) -> Markup | None:
     found = material.mixing
     if found is None:
         return None
-    if found.get("stale"):
+    if isinstance(found, Stale):
         words = "The study trains or asks otherwise since its mixing experiment: run ta mix again to see it here."
         return section("mixing", "Do the answers follow the posts?", el("p", words, class_="note"))
-    high, low = found["high"], found["low"]
-    rows = [_row(option, found["options"][option]) for option in _in_order(found["options"], high, low)]
+    high, low = found.high, found.low
+    rows = [_row(option, found.options[option]) for option in _in_order(found.options, high, low)]
     heads = [el("th", name, scope="col", class_="number" if place else "text") for place, name in enumerate(_COLUMNS)]
     return section(
         "mixing",
@@ -54,33 +55,33 @@ def _in_order(options: Mapping[str, Any], high: str, low: str) -> list[str]:
     return [high, low, *(name for name in options if name not in (high, low))]
 
 
-def _finding(found: Mapping[str, Any]) -> str:
-    one = found["options"][found["high"]]
-    calibrated = found["calibration"]["answer"]
+def _finding(found: Mixed) -> str:
+    one = found.options[found.high]
+    calibrated = found.calibration["answer"]
     return (
-        f"Adapters on posts of which a known share is {found['label_high']}, the rest {found['label_low']}: "
-        f"{found['high']} follows the share with a rank correlation of {decimal(one['spearman']['mean'])} (mean over "
-        f"{plural(len(found['seeds']), 'seed')}). Calibrated on the other shares, it tells the share with an error "
+        f"Adapters on posts of which a known share is {found.label_high}, the rest {found.label_low}: "
+        f"{found.high} follows the share with a rank correlation of {decimal(one['spearman']['mean'])} (mean over "
+        f"{plural(len(found.seeds), 'seed')}). Calibrated on the other shares, it tells the share with an error "
         f"(RMSE) of {decimal(calibrated['rmse'])}; guessing has {decimal(calibrated['rmse_guess'])}."
     )
 
 
-def _note(found: Mapping[str, Any]) -> str:
+def _note(found: Mixed) -> str:
     return (
-        f"{plural(len(found['shares']), 'share')}, {plural(len(found['seeds']), 'seed')}, "
-        f"{plural(found['n_posts'], 'post')} per mix ({found['origin']}); trained and asked like the weeks. Steps: "
-        f"neighbouring shares between which the answer rises ({found['low']}: falls). Correlations are means over "
+        f"{plural(len(found.shares), 'share')}, {plural(len(found.seeds), 'seed')}, "
+        f"{plural(found.n_posts, 'post')} per mix ({found.origin}); trained and asked like the weeks. Steps: "
+        f"neighbouring shares between which the answer rises ({found.low}: falls). Correlations are means over "
         "seeds, intervals are over seeds."
     )
 
 
-def _chart(found: Mapping[str, Any], high: str, low: str) -> Markup:
-    labels = [f"{share:g}" for share in found["shares"]]
-    lines: list[tuple[str, Sequence[float | None]]] = [(name, found["options"][name]["mean"]) for name in (high, low)]
+def _chart(found: Mixed, high: str, low: str) -> Markup:
+    labels = [f"{share:g}" for share in found.shares]
+    lines: list[tuple[str, Sequence[float | None]]] = [(name, found.options[name]["mean"]) for name in (high, low)]
     ends = "; ".join(f"{name} from {decimal(values[0])} to {decimal(values[-1])}" for name, values in lines)
-    words = f"Share of the answers over the share of {found['label_high']} posts: {ends}."
+    words = f"Share of the answers over the share of {found.label_high} posts: {ends}."
     keys = [el("span", el("i", class_=f"key kind kind-{place}"), f" {name} ") for place, (name, _) in enumerate(lines)]
-    caption = el("figcaption", keys, f"over the share of {found['label_high']} posts")
+    caption = el("figcaption", keys, f"over the share of {found.label_high} posts")
     return el("figure", caption, charts.level_chart(labels, lines, words))
 
 

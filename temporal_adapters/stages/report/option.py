@@ -15,6 +15,7 @@ import polars as pl
 from temporal_adapters.ground.tables import ADAPTERS
 from temporal_adapters.stages.report.axes import Value
 from temporal_adapters.stages.report.material import Material
+from temporal_adapters.study.artifacts.documents import Results
 
 LEVEL = "level"
 """Method of LAGS whose r is drawn over the lags: Pearson's r of the levels."""
@@ -147,9 +148,9 @@ def option_views(material: Material) -> list[OptionView]:
     ]
 
 
-def findings(results: Mapping[str, Any]) -> list[Finding]:
+def findings(results: Results | None) -> list[Finding]:
     """Return the tested results of `lags/results.json`."""
-    return [_finding(one) for one in results.get("results", []) if one["dynamics"] is not None]
+    return [_finding(one) for one in results.tested] if results else []
 
 
 def _finding(one: Mapping[str, Any]) -> Finding:

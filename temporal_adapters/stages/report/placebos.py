@@ -51,7 +51,7 @@ def placebo_table(material: Material) -> pl.DataFrame:
 def placebos(material: Material) -> Markup | None:
     """Return the correlations of every option's placebos with the real one among them."""
     rows = _found(material)
-    if not rows:
+    if not rows or material.trust is None:
         return None
     shown = [(option, found["placebo_r"], found["r"]) for _, option, found in rows]
     words = "; ".join(f"{option}: r {decimal(r)} among {len(others)}" for option, others, r in shown)
@@ -62,7 +62,7 @@ def placebos(material: Material) -> Markup | None:
     return section(
         "placebos",
         "Placebos",
-        el("p", placebo_sentence(material.validity), class_="finding"),
+        el("p", placebo_sentence(material.trust), class_="finding"),
         el("p", keys, class_="legend"),
         el("figure", strip_chart(shown, f"Correlations with the survey, placebos and real: {words}.")),
         scrolling(_ranks(rows), "Table of ranks among placebos"),
@@ -71,7 +71,7 @@ def placebos(material: Material) -> Markup | None:
 
 
 def _found(material: Material) -> list[tuple[str, str, Mapping[str, Any]]]:
-    options = material.validity.get("options", [])
+    options = material.trust.options if material.trust else []
     found = [(one["item"], one["option"], one["placebo"]) for one in options if (one["placebo"] or {}).get("kinds")]
     places = {name: place for place, name in enumerate(material.options())}
     return sorted(found, key=lambda row: places.get((row[0], row[1]), len(places)))
@@ -129,10 +129,11 @@ def _rank(one: Mapping[str, Any] | None) -> str:
 
 def _uniform(material: Material) -> list[str]:
     """Return one sentence per kind on whether the placebos' own p-values are uniform, as they should be."""
-    known = material.validity.get("placebos", {})
+    if material.trust is None:
+        return []
+    known = material.trust.placebos
     found = [
-        _uniform_sentence(kind, one, len(material.validity["options"]))
-        for kind, one in known.get("uniform", {}).items()
+        _uniform_sentence(kind, one, len(material.trust.options)) for kind, one in known.get("uniform", {}).items()
     ]
     stale = known.get("not_available", {}).get("placebos")
     return [*found, f"Not shown: {stale}."] if stale else found

@@ -115,7 +115,7 @@ def trust_table(material: Material) -> pl.DataFrame:
     r_high, nowcast_p, nowcast_p_without_largest, placebo_p_changes, placebo_p_level, n_placebos, best_setting,
     best_setting_p
     """
-    rows = [_trust(one) for one in material.validity.get("options", [])]
+    rows = [_trust(one) for one in material.trust.options] if material.trust else []
     return pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame()
 
 
@@ -153,16 +153,16 @@ def _of(one: Mapping[str, Any], *names: str) -> Any:
 def trust(material: Material) -> Markup | None:
     """Return reliability, the correlation freed of error, the nowcast gain and the specification curve's best."""
     table = trust_table(material)
-    if table.is_empty():
+    if table.is_empty() or material.trust is None:
         return None
     heads = [el("th", name, scope="col", class_=kind, title=words) for name, kind, words in _TRUST]
     rows = [el("tr", el("th", row["option"], scope="row"), _trust_cells(row)) for row in table.iter_rows(named=True)]
-    reasons = sorted({words for one in material.validity["options"] for words in one["not_available"].values()})
+    reasons = sorted({words for one in material.trust.options for words in one["not_available"].values()})
     meanings = [el("li", el("b", name), f": {words}.") for name, _, words in _TRUST[1:]]
     return section(
         "trust",
         "How far to trust it",
-        el("p", f"At lag {signed(material.validity['lag'])}, on unsmoothed series.", class_="note"),
+        el("p", f"At lag {signed(material.trust.lag)}, on unsmoothed series.", class_="note"),
         scrolling(el("table", el("thead", el("tr", heads)), el("tbody", rows)), "Table of reliability"),
         el("details", el("summary", "What the columns mean"), el("ul", meanings)),
         [el("p", words, class_="note") for words in _contrasts(material)],
@@ -173,7 +173,7 @@ def trust(material: Material) -> Markup | None:
 def _contrasts(material: Material) -> list[str]:
     """Return one sentence per comparison with another series."""
     found = []
-    for one in material.validity["options"]:
+    for one in material.trust.options if material.trust else ():
         for name, contrast in one.get("contrasts", {}).items():
             if contrast is not None:
                 interval = f"{decimal(contrast['ci_low'])} to {decimal(contrast['ci_high'])}"

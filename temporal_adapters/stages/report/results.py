@@ -48,11 +48,11 @@ def headline(material: Material, views: Sequence[OptionView]) -> Markup | None:
 
 def _plan(material: Material) -> list[Markup]:
     """Return whether the analysis was frozen before looking, and where it deviates from that."""
-    frozen, deviations = material.results.get("plan"), material.results.get("deviations", [])
-    if not frozen:
+    frozen = material.results.plan if material.results else None
+    if not frozen or not material.results:
         return [el("p", "The analysis was not frozen before looking (ta plan).", class_="note")]
     said = [el("p", f"The analysis was frozen on {frozen['created']} (key {frozen['key'][:12]}).", class_="note")]
-    for one in deviations:
+    for one in material.results.deviations:
         change = f"{one['what']} was {one['planned']}, is {one['now']}"
         words = f"Deviation from the plan: {change} ({one['reason'] or 'no reason given'})."
         said.append(el("p", words, class_="note"))
@@ -60,7 +60,7 @@ def _plan(material: Material) -> list[Markup]:
 
 
 def _family(material: Material) -> str:
-    facts, settings = material.results["facts"], material.study.correlate
+    facts, settings = material.results.facts if material.results else {}, material.study.correlate
     lags = ", ".join(signed(lag) for lag in settings.lags)
     words = (
         f"Tested at lag {lags} (weeks; positive = the model leads), {plural(facts['family_size'], 'test')} of "

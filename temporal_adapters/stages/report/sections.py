@@ -105,7 +105,7 @@ def recovery(material: Material) -> Markup | None:
             [el("td", decimal(one.get(name)), class_="number") for name in ("r", "ceiling", "r_changes")],
             el("td", count(one.get("n_weeks")), class_="number"),
         )
-        for option, one in _in_order(material, known.get("options", {}))
+        for option, one in _in_order(material, known.options)
     ]
     heads = [
         el("th", name, scope="col", class_=kind)
@@ -119,8 +119,8 @@ def recovery(material: Material) -> Markup | None:
     ]
     table = el("table", el("thead", el("tr", heads)), el("tbody", rows))
     said = (
-        f"Mean r with the known truth {decimal(known.get('mean_r'))}; counting the mood words of the same posts, with "
-        f"every word known, reaches {decimal(known.get('ceiling_r'))}."
+        f"Mean r with the known truth {decimal(known.mean_r)}; counting the mood words of the same posts, with "
+        f"every word known, reaches {decimal(known.ceiling_r)}."
     )
     return section(
         "recovery",

@@ -1,6 +1,6 @@
 """What a finished study says about noise: the inputs of a power analysis for the next one.
 
-Takes the document of `validity.json` and, where they were made, those of split halves; gives variances, reliabilities
+Takes the figures of trust and, where they were made, those of split halves; gives variances, reliabilities
 and persistence. Knows no test.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 from temporal_adapters.engines.significance.effort import LEAST_RELIABILITY, Effort, Noise
 from temporal_adapters.ground.errors import ValidityError
 from temporal_adapters.stages.trust.components import Components
+from temporal_adapters.study.artifacts.documents import Halved, Trust
 
 MOST_PERSISTENCE = 0.98
 """Largest persistence that a power analysis is given."""
@@ -120,15 +121,15 @@ class Measured:
     halves: tuple[str, ...]
 
 
-def measure(document: Mapping[str, Any], halves: Mapping[str, Mapping[str, Any]] | None = None) -> Measured:
+def measure(document: Trust, halves: Mapping[str, Halved] | None = None) -> Measured:
     """Return the noise of every option of a study.
 
     Parameters
     ----------
     document
-        Content of `validity.json`.
+        The figures of trust.
     halves
-        Kind (``users``, ``posts``) -> content of `halves.json`.
+        Kind (``users``, ``posts``) -> what the halves have in common.
 
     Raises
     ------
@@ -137,7 +138,7 @@ def measure(document: Mapping[str, Any], halves: Mapping[str, Mapping[str, Any]]
     """
     given = halves or {}
     found, surveys, persistence, sizes = [], [], [], {"seed": 1, "wording": 1}
-    for option in document["options"]:
+    for option in document.options:
         split = {kind: _halves(one, option) for kind, one in given.items()}
         known = Components(**option["components"]) if option["components"] is not None else None
         if known is None and not any(split.values()):
@@ -163,23 +164,23 @@ def measure(document: Mapping[str, Any], halves: Mapping[str, Mapping[str, Any]]
     )
 
 
-def _halves(document: Mapping[str, Any], option: Mapping[str, Any]) -> Halves | None:
-    for one in document["options"]:
+def _halves(document: Halved, option: Mapping[str, Any]) -> Halves | None:
+    for one in document.options:
         if (one["item"], one["option"]) == (option["item"], option["option"]):
-            return Halves(Components(**one["components"]), document["posts"], document["users"])
+            return Halves(Components(**one["components"]), document.posts, document.users)
     return None
 
 
-def _effort(document: Mapping[str, Any], sizes: Mapping[str, int], halves: Mapping[str, Any]) -> Effort:
-    options = document["options"]
+def _effort(document: Trust, sizes: Mapping[str, int], halves: Mapping[str, Halved]) -> Effort:
+    options = document.options
     if not all("n_shared" in one for one in options):
-        raise ValidityError("validity.json does not say how many weeks are shared: run `ta correlate` again")
+        raise ValidityError("trust.json does not say how many weeks are shared: run `ta correlate` again")
     respondents = [one["respondents"] for one in options if one.get("respondents")]
-    some: Mapping[str, Any] = next(iter(halves.values()), {})
+    some = next(iter(halves.values()), None)
     return Effort(
         weeks=int(statistics.median(one["n_shared"] for one in options)),
-        posts=2 * some["posts"] if some else None,
-        users=2 * some["users"] if len(halves) > 1 else None,
+        posts=2 * some.posts if some else None,
+        users=2 * some.users if some and len(halves) > 1 else None,
         seeds=sizes["seed"],
         wordings=sizes["wording"],
         respondents=statistics.median(respondents) if respondents else None,

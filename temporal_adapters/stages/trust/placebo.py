@@ -17,6 +17,7 @@ from temporal_adapters.engines.significance.autoregression import Array
 from temporal_adapters.engines.significance.changes import changes
 from temporal_adapters.engines.significance.pairs import pearson
 from temporal_adapters.ground.errors import ValidityError
+from temporal_adapters.study.artifacts.documents import Trust
 
 NEAREST_WEEKS = 8
 """Weeks by which a series must be moved to lose its dates; a quarter of a shorter series."""
@@ -160,9 +161,9 @@ _WORDS = {
 }
 
 
-def placebo_sentence(document: Mapping[str, Any]) -> str:
-    """Return what the ranks in a document of `validity.json` are compared with, and what they can show at best."""
-    found = [one["placebo"] for one in document["options"] if one["placebo"] is not None]
+def placebo_sentence(document: Trust) -> str:
+    """Return what the ranks in the figures of trust are compared with, and what they can show at best."""
+    found = [one["placebo"] for one in document.options if one["placebo"] is not None]
     if not found:
         return "No option could be compared with placebos."
     kinds = sorted({one["kind"] for one in found}, key=NULLS.index)

@@ -6,7 +6,6 @@ and the survey have and the study does not exclude, at the first tested lag. Rea
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
@@ -25,12 +24,12 @@ from temporal_adapters.stages.trust.placebo import varying
 from temporal_adapters.stages.trust.plan import TABLES, expected
 from temporal_adapters.stages.trust.uniformity import unrelated
 from temporal_adapters.study.artifacts import Manifest, RunFolder, make
+from temporal_adapters.study.artifacts.documents import Trust
 from temporal_adapters.study.config import Study
 
 if TYPE_CHECKING:
     import polars as pl
 
-FILE = "trust.json"
 UNIFORM_DRAWS = 499
 """Null draws behind each placebo's p-values, whose distribution is shown."""
 
@@ -49,13 +48,13 @@ def run(study: Study, run: RunFolder) -> Manifest:
 
     def write(folder: Path) -> dict[str, Any]:
         written = document(study, run)
-        (folder / FILE).write_text(json.dumps(written, indent=1, allow_nan=False), encoding="utf-8")
-        return {"n_options": len(written["options"]), "lag": written["lag"]}
+        written.write(folder)
+        return {"n_options": len(written.options), "lag": written.lag}
 
     return make(wanted[0], write)
 
 
-def read(run: RunFolder) -> dict[str, Any]:
+def read(run: RunFolder) -> Trust:
     """Return the document of a finished study.
 
     Raises
@@ -63,14 +62,14 @@ def read(run: RunFolder) -> dict[str, Any]:
     ValidityError
         If there is none.
     """
-    path = run.trust / FILE
-    if not path.is_file():
-        raise ValidityError(f"{path} does not exist: run `ta correlate` first")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    found = Trust.read(run)
+    if found is None:
+        raise ValidityError(f"{run.trust / Trust.FILE} does not exist: run `ta correlate` first")
+    return found
 
 
-def document(study: Study, run: RunFolder) -> dict[str, Any]:
-    """Return the figures of all options as one JSON value."""
+def document(study: Study, run: RunFolder) -> Trust:
+    """Return the figures of all options as one document."""
     import polars as pl
 
     tables = {name.removesuffix(".parquet"): pl.read_parquet(run.series / name) for name in TABLES}
@@ -96,7 +95,7 @@ def document(study: Study, run: RunFolder) -> dict[str, Any]:
     reasons = {"placebos": reason} if reason else {}
     reasons |= {kind: found for kind, found in checked.items() if isinstance(found, str)}
     uniform = {kind: found for kind, found in checked.items() if not isinstance(found, str)}
-    return {"lag": lag, "placebos": {"uniform": uniform, "not_available": reasons}, "options": options}
+    return Trust(lag, {"uniform": uniform, "not_available": reasons}, options)
 
 
 def _uniformity(
