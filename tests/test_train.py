@@ -10,7 +10,7 @@ import torch
 from tiny import ARCHITECTURES, tiny_model
 
 from temporal_adapters.engines.model import Base, LoraShape, document_attention, inside, lay_out, stacked, write_adapter
-from temporal_adapters.engines.model.kernels import choose
+from temporal_adapters.engines.model.kernels import Kernels
 from temporal_adapters.ground.errors import TrainError
 from temporal_adapters.stages.tokens import IGNORED, chunk, pack
 from temporal_adapters.stages.train import Job, Keeper, Recipe, fit
@@ -271,9 +271,7 @@ def test_the_held_out_loss_is_that_of_the_moving_average_and_measuring_changes_n
     plan = recipe(ema_decay=0.9, held_out_every=2, learning_rate=2e-2)
     measured = next(fit(base, [job(held_out=held)], plan))
     with document_attention(base.model), stacked(base.model, [measured.adapter]) as stack:
-        loss = Forward(base, stack, plan.attention, choose(base.model, plan.kernels)).mean_loss(
-            held, 0, plan.blocks_per_step
-        )
+        loss = Forward(base, stack, plan.attention, Kernels()).mean_loss(held, 0, plan.blocks_per_step)
     assert measured.held_out[6] == pytest.approx(loss, rel=1e-6)
     unmeasured = next(fit(base, [job()], plan))
     assert same_bits(measured.adapter, unmeasured.adapter)

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 _ROUNDS = 3  # times that workers are started again after one was killed
 _START_S = 6.0  # a worker's start: Python, torch, transformers
 _CPU_FLOPS = 3e10  # what one core reaches with small matrices; only decides whether more workers pay
+_MOST = 16  # workers on one machine; beyond it their shared files are the bottleneck
 _TICK_EVERY = 16  # steps between two messages of a worker
 
 
 def choose_workers(study: Study, n_tokens: int, n_items: int) -> int:
-    """Return how many workers pay: one per GPU; on a CPU one per core if training lasts longer than their start."""
+    """Return how many workers pay: one per GPU; on a CPU one per core that has memory, if training outlasts a start."""
     from temporal_adapters.engines.model import base_path, choose_device
-    from temporal_adapters.engines.model.lean import SMALL_BYTES
 
     if choose_device(study.model.device).type == "cuda":
         import torch
@@ -40,9 +40,24 @@ def choose_workers(study: Study, n_tokens: int, n_items: int) -> int:
         return max(1, min(n_items, torch.cuda.device_count()))
     weights = sum(path.stat().st_size for path in Path(base_path(study.model)).glob("*.safetensors"))
     seconds = weights * n_tokens / _CPU_FLOPS  # 4 FLOPs per parameter and token, 4 bytes per parameter
-    if not 0 < weights < SMALL_BYTES or seconds < 3 * _START_S:
+    if not weights or seconds < 3 * _START_S:
         return 1
-    return max(1, min(n_items, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, 16))
+    return max(1, min(n_items, _cores(), _MOST, _that_fit(study)))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+def _that_fit(study: Study) -> int:
+    """Return how many processes the free memory holds."""
+    import torch
+
+    from temporal_adapters.engines.model.memory import free_bytes
+    from temporal_adapters.stages.train.estimate import process_bytes
+
+    free = free_bytes(torch.device("cpu"))
+    return _MOST if free is None else free // process_bytes(study)
 
 
 def work(
@@ -78,10 +93,10 @@ def _one_round(study: Study, run: RunFolder, todo: Sequence[Item], count: int, t
     """Start `count` workers, wait for them, return their exit codes."""
     context = multiprocessing.get_context("spawn")
     messages: Any = context.Queue()
-    names = [item.name for item in todo]
+    names, count = [item.name for item in todo], min(count, len(todo))
     workers: list[BaseProcess] = [
-        context.Process(target=_worker, args=(number, study, run, names, messages), name=f"train-{number}")
-        for number in range(min(count, len(todo)))
+        context.Process(target=_worker, args=(number, count, study, run, names, messages), name=f"train-{number}")
+        for number in range(count)
     ]
     for worker in workers:
         worker.start()
@@ -108,12 +123,15 @@ def _listen(messages: Any, tally: Tally, wait_s: float) -> None:
         tally.add(worker, said)
 
 
-def _worker(number: int, study: Study, run: RunFolder, names: Sequence[str], messages: Any) -> None:
-    """Run in a process of its own: train what nobody else has claimed."""
+def _worker(number: int, count: int, study: Study, run: RunFolder, names: Sequence[str], messages: Any) -> None:
+    """Run in a process of its own, one of `count`: train what nobody else has claimed."""
     os.environ["CUDA_VISIBLE_DEVICES"] = _gpu(number)
+    import torch
+
     from temporal_adapters.stages.train import items
     from temporal_adapters.stages.train.stage import work
 
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), _cores() // count)))
     try:
         todo = [item for item in items(study, run) if item.name in set(names)]
         # Each begins elsewhere, so that claims rarely collide.

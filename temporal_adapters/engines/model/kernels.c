@@ -8,12 +8,28 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LANES 16 /* floats per vector; compilers split it where registers are shorter */
-#define TILE 4   /* queries computed together: their sums stay in registers */
+/* LANES: floats per vector, as wide as the registers: a compiler that has to split vectors spills them. WIDTH: vectors
+   of a row taken at once, so that TILE * WIDTH sums and what they need fit into the registers. */
+#if defined(__AVX512F__) /* 32 registers of 16 floats */
+#define LANES 16
+#define WIDTH 4
+#elif defined(__AVX__) /* 16 registers of 8 floats */
+#define LANES 8
+#define WIDTH 2
+#elif defined(__aarch64__) /* 32 registers of 4 floats */
+#define LANES 4
+#define WIDTH 4
+#else /* SSE, and whatever else: 16 registers of 4 floats */
+#define LANES 4
+#define WIDTH 2
+#endif
+#define TILE 4 /* queries computed together */
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
 #define INLINE static inline __attribute__((always_inline))
+
+int64_t lanes(void) { return LANES; }
 
 INLINE vec load(const float *p) { vec x; memcpy(&x, p, sizeof x); return x; }
 INLINE void store(float *p, vec x) { memcpy(p, &x, sizeof x); }
@@ -206,7 +222,7 @@ INLINE void products(const float *rows, int64_t wide, const float *keys, int64_t
 /* out[t] = sum over keys of weights[t][j] values[j], `count` vectors wide */
 INLINE void mix_some(const float *weights, int64_t length, const float *values, int64_t wide, int64_t from, int64_t to,
                      float *out, const int count) {
-    vec sum[TILE][4] = {{{0}}};
+    vec sum[TILE][WIDTH] = {{{0}}};
     for (int64_t j = from; j < to; j++)
         for (int v = 0; v < count; v++) {
             vec value = load(values + j * wide + v * LANES);
@@ -218,19 +234,16 @@ INLINE void mix_some(const float *weights, int64_t length, const float *values, 
 
 static void mix(const float *weights, int64_t length, const float *values, int64_t wide, int64_t from, int64_t to,
                 float *out) {
-    for (int64_t at = 0; at < wide; at += 4 * LANES) {
-        int64_t left = (wide - at) / LANES;
-        if (left >= 4) mix_some(weights, length, values + at, wide, from, to, out + at, 4);
-        else if (left == 3) mix_some(weights, length, values + at, wide, from, to, out + at, 3);
-        else if (left == 2) mix_some(weights, length, values + at, wide, from, to, out + at, 2);
-        else mix_some(weights, length, values + at, wide, from, to, out + at, 1);
-    }
+    int64_t at = 0;
+    for (; at + WIDTH * LANES <= wide; at += WIDTH * LANES) mix_some(weights, length, values + at, wide, from, to, out + at, WIDTH);
+    if (WIDTH > 2 && at + 2 * LANES <= wide) { mix_some(weights, length, values + at, wide, from, to, out + at, 2); at += 2 * LANES; }
+    if (at < wide) mix_some(weights, length, values + at, wide, from, to, out + at, 1);
 }
 
 /* into[j] += sum over rows of weights[t][j] rows[t] */
 INLINE void spread_some(const float *weights, int64_t length, const float *rows, int64_t wide, int64_t from, int64_t to,
                         float *into, const int count) {
-    vec row[TILE][4];
+    vec row[TILE][WIDTH];
     for (int t = 0; t < TILE; t++)
         for (int v = 0; v < count; v++) row[t][v] = load(rows + t * wide + v * LANES);
     for (int64_t j = from; j < to; j++)
@@ -243,13 +256,10 @@ INLINE void spread_some(const float *weights, int64_t length, const float *rows,
 
 static void spread(const float *weights, int64_t length, const float *rows, int64_t wide, int64_t from, int64_t to,
                    float *into) {
-    for (int64_t at = 0; at < wide; at += 4 * LANES) {
-        int64_t left = (wide - at) / LANES;
-        if (left >= 4) spread_some(weights, length, rows + at, wide, from, to, into + at, 4);
-        else if (left == 3) spread_some(weights, length, rows + at, wide, from, to, into + at, 3);
-        else if (left == 2) spread_some(weights, length, rows + at, wide, from, to, into + at, 2);
-        else spread_some(weights, length, rows + at, wide, from, to, into + at, 1);
-    }
+    int64_t at = 0;
+    for (; at + WIDTH * LANES <= wide; at += WIDTH * LANES) spread_some(weights, length, rows + at, wide, from, to, into + at, WIDTH);
+    if (WIDTH > 2 && at + 2 * LANES <= wide) { spread_some(weights, length, rows + at, wide, from, to, into + at, 2); at += 2 * LANES; }
+    if (at < wide) spread_some(weights, length, rows + at, wide, from, to, into + at, 1);
 }
 
 /* Keys that query i sees: first .. i; `window` counts itself. */
@@ -257,7 +267,8 @@ INLINE int64_t first_key(int64_t i, int64_t window) { return window > 0 && i >= 
 
 /* Scores of keys that query i does not see become minus infinity. */
 INLINE void blind(float *mine, int64_t i, int64_t from, int64_t to, int64_t window) {
-    const ints place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    ints place;
+    for (int k = 0; k < LANES; k++) place[k] = k;
     int64_t first = first_key(i, window);
     for (int64_t j = from; j < first; j += LANES)
         store(mine + j, pick(place < (int32_t)(first - j), all(-INFINITY), load(mine + j)));

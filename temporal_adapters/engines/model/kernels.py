@@ -6,6 +6,7 @@ does not know which of the two it is.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,12 +15,16 @@ import torch
 from temporal_adapters.engines.model import attention, lean, native
 from temporal_adapters.engines.model.attention import Layout
 from temporal_adapters.engines.model.stacked import Stack
+from temporal_adapters.ground.errors import ModelError
 
-Wish = Literal["auto", "off"]
+Wish = Literal["on", "off"]
 
 
 class Kernels:
     """PyTorch's operations: every architecture, device and precision."""
+
+    name = "pytorch"
+    """What manifests call them."""
 
     fused = False
     """Whether the fused kernels compute; manifests say how many steps of an adapter they did."""
@@ -84,7 +89,7 @@ class Kernels:
 class FusedKernels(Kernels):
     """The kernels of ``kernels.c``: float32 on a CPU."""
 
-    fused = True
+    name, fused = "fused", True
     total = torch.float64
 
     def lay_out(self, documents: np.ndarray, device: torch.device) -> Layout:
@@ -114,9 +119,36 @@ class FusedKernels(Kernels):
         return native.cross_entropy(logits, labels, factors, wanted)
 
 
-def choose(model: Any, wish: Wish) -> Kernels:
-    """Return what computes for `model`: `off` is always PyTorch, `auto` the fused kernels where they fit."""
-    return FusedKernels() if wish == "auto" and lean.is_fusable(model) else Kernels()
+def available(model: Any) -> list[Kernels]:
+    """Return everything that can compute for `model` here."""
+    return [Kernels(), FusedKernels()] if lean.is_fusable(model) else [Kernels()]
+
+
+def only(model: Any, wish: Wish) -> Kernels:
+    """Return the fused kernels (`on`) or PyTorch's operations (`off`).
+
+    Raises
+    ------
+    ModelError
+        If the fused kernels cannot compute for `model` here.
+    """
+    if wish == "off":
+        return Kernels()
+    if lean.is_fusable(model):
+        return FusedKernels()
+    raise ModelError(
+        "train.kernels: on: the fused kernels need a float32 base on a CPU, and a C compiler: use auto or off"
+    )
+
+
+def identity() -> str:
+    """Return what tells these kernels and this processor from others."""
+    return native.identity()
+
+
+def cache_folder() -> Path:
+    """Return the folder where what was found out about this machine is kept."""
+    return native.cache_folder()
 
 
 def _in_place(starts: np.ndarray, positions: torch.Tensor) -> Layout:

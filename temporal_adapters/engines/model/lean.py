@@ -23,16 +23,13 @@ from temporal_adapters.engines.model.stacked import SharedLinear, Stack, Stacked
 
 KINDS = frozenset({"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM"})
 _STEADY = frozenset({"default", "linear", "llama3"})  # angles that depend on a token's position alone
-SMALL_BYTES = 1 << 29
-"""Bases below this size are computed with one thread per process on a CPU, as the kernels are."""
 
 
 def is_fusable(model: nn.Module) -> bool:
-    """Return whether the fused kernels compute for `model`: small, float32, on a CPU, and they can be compiled."""
-    parameters = list(model.parameters())
-    if any(p.dtype != torch.float32 or p.device.type != "cpu" for p in parameters):
+    """Return whether the fused kernels can compute for `model`: float32, on a CPU, and they can be compiled."""
+    if any(p.dtype != torch.float32 or p.device.type != "cpu" for p in model.parameters()):
         return False
-    return 4 * sum(p.numel() for p in parameters) < SMALL_BYTES and native.kernels() is not None
+    return native.kernels() is not None
 
 
 def lean(stack: Stack) -> LeanModel | None:

@@ -24,9 +24,9 @@ from typing import Any
 import torch
 
 _SOURCE = Path(__file__).with_name("kernels.c")
-_FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fPIC", "-shared")
+_FLAGS = ("-O3", "-ffp-contract=fast", "-fPIC", "-shared")
 _COMPILE_S = 120.0
-_LANES, _TILE = 16, 4  # as in the source
+_TILE = 4  # as in the source
 _log = logging.getLogger(__name__)
 
 
@@ -41,13 +41,22 @@ class Documents:
 
     def __init__(self, starts: torch.Tensor) -> None:
         self.starts = starts
-        longest = int(starts.diff().max())
-        self._length = -(-longest // _LANES) * _LANES
+        self._longest = int(starts.diff().max())
 
     def scratch(self, d: int) -> torch.Tensor:
         """Return memory for `attend` and `attend_back` with heads of `d`."""
-        wide = -(-d // _LANES) * _LANES
-        return torch.empty(self._length * (5 * wide + 2 * _TILE) + 3 * _TILE * wide)
+        step = kernels().lanes()
+        length, wide = (-(-n // step) * step for n in (self._longest, d))
+        return torch.empty(length * (5 * wide + 2 * _TILE) + 3 * _TILE * wide)
+
+
+def instructions() -> str:
+    """Return the compiler's option for the instructions to use: those of this processor.
+
+    ``TA_KERNELS_MARCH`` names others that it has, such as ``x86-64-v3`` (AVX2), to measure or to compare machines.
+    """
+    wanted = os.environ.get("TA_KERNELS_MARCH", "native")
+    return f"-mcpu={wanted}" if platform.machine() in ("aarch64", "arm64") else f"-march={wanted}"
 
 
 @functools.cache
@@ -67,7 +76,7 @@ def kernels() -> Any:
 
 
 def _load(compiler: str) -> Any:
-    library = _build(compiler, _folder())
+    library = _build(compiler, cache_folder())
     try:
         return _declare(ctypes.CDLL(str(library)))
     except (OSError, AttributeError):  # cut short, or another library: it is compiled anew, once
@@ -79,17 +88,25 @@ def _load(compiler: str) -> Any:
 def _build(compiler: str, folder: Path) -> Path:
     """Return the library of this source, compiler and processor in `folder`; it is compiled if it is not there yet."""
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
-    parts = (_SOURCE.read_text(encoding="utf-8"), " ".join(_FLAGS), version, _processor())
-    name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
-    library = folder / f"kernels-{name}.so"
+    library = folder / f"kernels-{_digest(version)}.so"
     if not (library.is_file() and _is_ours(library)):
         with tempfile.TemporaryDirectory(dir=folder) as work:
             target = Path(work) / library.name
-            call = [compiler, *_FLAGS, "-o", str(target), str(_SOURCE), "-lm"]
+            call = [compiler, instructions(), *_FLAGS, "-o", str(target), str(_SOURCE), "-lm"]
             subprocess.run(call, capture_output=True, text=True, check=True, timeout=_COMPILE_S)
             target.chmod(0o700)
             os.replace(target, library)
     return library
+
+
+def identity() -> str:
+    """Return a digest of the kernels' source, their instructions and this processor."""
+    return _digest("")
+
+
+def _digest(version: str) -> str:
+    parts = (_SOURCE.read_text(encoding="utf-8"), " ".join((instructions(), *_FLAGS)), version, _processor())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
 def _processor() -> str:
@@ -102,7 +119,7 @@ def _processor() -> str:
     return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
     """Return the user's cache, or a folder for this process where there is none that only this user can write."""
     try:
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -142,6 +159,7 @@ def _declare(library: Any) -> Any:
         "attend": "pppppp" + "nnnnnnnn" + "fnp",
         "attend_back": "pppppppppp" + "nnnnnnnn" + "fnp",
     }
+    library.lanes.restype = ctypes.c_int64
     for name, kind in arguments.items():
         function = getattr(library, name)
         function.argtypes = [kinds[letter] for letter in kind]

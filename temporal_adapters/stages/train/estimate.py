@@ -99,8 +99,7 @@ def estimate(study: Study, run: RunFolder, wanted: Sequence[Item], gpu: str = "H
         raise TrainError(f"--gpu {gpu}: nothing is known of this device (known: {', '.join(MATMUL_TFLOPS)})")
     model = on_meta(read_config(study.model))
     size, todo = measure(model), [item for item in wanted if not item.is_done]
-    n_lora = sum(sum(sizes(model.get_submodule(m))) for m in find_targets(model, study.train.targets)) * study.train.r
-    counts = n_tokens(study, run, todo)
+    n_lora, counts = _n_lora(study, model), n_tokens(study, run, todo)
     flops = sum(counts) * flops_per_token(size, n_lora, study.tokens.block_length)
     return Estimate(
         n_adapters=len(wanted),
@@ -129,6 +128,17 @@ def memory_bytes(study: Study, size: Size, n_lora: int, gpu: str) -> int:
     pass_tokens = (study.train.micro_batch or study.train.blocks_per_step) * study.tokens.block_length
     activations = 2 * size.n_linear / size.d_model * pass_tokens * dtype.itemsize
     return int(weights + _LORA_BYTES * n_lora + activations)
+
+
+def process_bytes(study: Study) -> int:
+    """Return the main memory of one training process on a CPU."""
+    model = on_meta(read_config(study.model))
+    return memory_bytes(study, measure(model), _n_lora(study, model), "CPU")
+
+
+def _n_lora(study: Study, model: Any) -> int:
+    names = find_targets(model, study.train.targets)
+    return sum(sum(sizes(model.get_submodule(name))) for name in names) * study.train.r
 
 
 def n_tokens(study: Study, run: RunFolder, todo: Sequence[Item]) -> list[int]:

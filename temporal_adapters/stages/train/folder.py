@@ -139,6 +139,7 @@ def facts(fitted: Fitted) -> dict[str, Any]:
     return {
         "n_steps": fitted.n_steps,
         "n_fused_steps": fitted.n_fused,
+        "kernels": dict(fitted.kernels),
         "n_tokens": fitted.n_tokens,
         "first_loss": fitted.losses[0],
         "loss": fitted.losses[-1],

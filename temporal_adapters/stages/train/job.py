@@ -54,7 +54,7 @@ class Recipe:
     micro_batch
         Blocks per forward pass and adapter; None chooses.
     kernels
-        ``auto`` or ``off`` (see `engines.model.kernels`); the results differ in the last bits.
+        ``auto``, ``on`` or ``off`` (see `choice`); the results differ in the last bits.
     """
 
     shape: LoraShape
@@ -73,7 +73,7 @@ class Recipe:
     checkpoint_steps: tuple[int, ...] = ()
     held_out_every: int | None = None
     micro_batch: int | None = None
-    kernels: Literal["auto", "off"] = "auto"
+    kernels: Literal["auto", "on", "off"] = "auto"
 
     @classmethod
     def of(cls, settings: Train, attention: Literal["document", "chunk"]) -> Self:
@@ -163,6 +163,8 @@ class Fitted:
         How many of them the fused kernels computed.
     held_out
         Optimizer step -> loss on the held-out blocks (of the moving average where there is one); 0 is the base.
+    kernels
+        What computed, and why (see `choice.Choice.facts`).
     """
 
     job: Job
@@ -172,3 +174,4 @@ class Fitted:
     n_steps: int
     n_fused: int = 0
     held_out: Mapping[int, float] = field(default_factory=dict)
+    kernels: Mapping[str, Any] = field(default_factory=dict)

@@ -19,10 +19,10 @@ import torch
 
 from temporal_adapters.engines.model import Adapter, Base, document_attention, new_adapter, stacked
 from temporal_adapters.engines.model.adapter import redraw
-from temporal_adapters.engines.model.kernels import choose
 from temporal_adapters.engines.model.stacked import Dropout
 from temporal_adapters.ground.errors import TrainError
 from temporal_adapters.ground.progress import Listener, Tick, silent
+from temporal_adapters.stages.train.choice import Shape, choose
 from temporal_adapters.stages.train.forward import Forward
 from temporal_adapters.stages.train.job import Fitted, Job, Recipe
 from temporal_adapters.stages.train.weights import State, Weights
@@ -158,7 +158,6 @@ class _Runner:
         self.base, self.recipe, self.keeper, self.listener = base, recipe, keeper, listener
         self.done, self.total = 0, n_tokens
         self.template = new_adapter(base.model, recipe.shape, torch.Generator())
-        self.kernels = choose(base.model, recipe.kernels)
         self.block_length = 0
 
     def run(self, jobs: Iterator[Job], together: int | None) -> Iterator[Fitted]:
@@ -169,7 +168,13 @@ class _Runner:
         self.block_length = first.blocks.block_length
         self.micro = micro_batch(self.base.device.type, self.recipe, self.block_length)
         count = together or choose_together(self.base.device.type, self.block_length, self.micro)
-        slots = [self._open(job) for job in itertools.islice(itertools.chain([first], jobs), count)]
+        self.choice = choose(self.base, self.recipe, Shape(count, self.micro, self.block_length), first.blocks)
+        self.listener(Tick("train", self.done, self.total, "tokens", first.name, self.choice.sentence()))
+        with self.choice.threads():
+            yield from self._fill(itertools.chain([first], jobs), count)
+
+    def _fill(self, jobs: Iterator[Job], count: int) -> Iterator[Fitted]:
+        slots = [self._open(job) for job in itertools.islice(jobs, count)]
         while slots:
             with stacked(self.base.model, [self.template] * len(slots), exact=True) as stack:
                 weights = Weights(stack, self.recipe, self.base.dtype)
@@ -202,7 +207,7 @@ class _Runner:
 
     def _round(self, weights: Weights, slots: list[Slot], jobs: Iterator[Job]) -> Iterator[Fitted]:
         """Step all slots; a finished one is refilled, or ends the round if no job is left."""
-        forward = Forward(self.base, weights.stack, self.recipe.attention, self.kernels)
+        forward = Forward(self.base, weights.stack, self.recipe.attention, self.choice.kernels)
         while True:
             for number in range(len(slots)):
                 yield from self._refill(weights, slots, number, jobs)
@@ -274,7 +279,7 @@ class _Runner:
                 f" (now {self.recipe.learning_rate:g})"
             )
         counts = slot.n_tokens, slot.n_steps, slot.n_fused
-        return Fitted(slot.job, weights.take(number), losses, *counts, dict(slot.held_out))
+        return Fitted(slot.job, weights.take(number), losses, *counts, dict(slot.held_out), self.choice.facts())
 
     def _set_dropout(self, weights: Weights, slots: Sequence[Slot]) -> None:
         if self.recipe.shape.dropout:

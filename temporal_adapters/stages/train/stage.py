@@ -8,15 +8,11 @@ the items that it works on.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-
 from temporal_adapters.engines.model import Base, load_base, load_tokenizer, precision
-from temporal_adapters.engines.model.lean import SMALL_BYTES
 from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.stages.tokens import build as build_tokens
 from temporal_adapters.stages.tokens import read_blocks
@@ -99,26 +95,10 @@ def work(
     keeper = FolderKeeper(base, config, str(base.device), settings.save_every_s, settings.tensorboard)
     try:
         jobs = _claimed(study, run, todo, keeper)
-        with _threads(base):
-            for fitted in fit(base, jobs, recipe(study), together=settings.together, keeper=keeper, listener=listener):
-                keeper.finish(fitted)
+        for fitted in fit(base, jobs, recipe(study), together=settings.together, keeper=keeper, listener=listener):
+            keeper.finish(fitted)
     finally:
         keeper.abandon()
-
-
-@contextlib.contextmanager
-def _threads(base: Base) -> Iterator[None]:
-    """Compute a small base with one thread: the last bits may depend on the number of threads, and so they never do.
-
-    Small bases gain more from several processes (`scale.local`) than from several threads.
-    """
-    before, n_bytes = torch.get_num_threads(), sum(p.numel() * p.element_size() for p in base.model.parameters())
-    if base.device.type == "cpu" and n_bytes < SMALL_BYTES:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _claimed(study: Study, run: RunFolder, todo: Sequence[Item], keeper: FolderKeeper) -> Iterator[Job]:

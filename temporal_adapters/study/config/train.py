@@ -75,11 +75,13 @@ class Train(Section):
     together: int | None = Operational(None, ge=1)
     """Adapters per forward pass; without it as many as fill the device. Changes speed, never results."""
 
-    kernels: Literal["auto", "off"] = Operational("auto")
-    """`auto`: fused kernels for small float32 bases on a CPU, where a C compiler is; `off`: never.
+    kernels: Literal["auto", "on", "off"] = Operational("auto")
+    """On a CPU, `on`: our fused kernels; `off`: PyTorch's own operations; `auto`: the faster of the two, which is
+    measured once per machine, base and shape of a pass.
 
-    Changes speed and the last bits of the adapters, not their key: nodes with and without a compiler give adapters that
-    differ in the last bits. Their manifests say how many steps the kernels computed (`n_fused_steps`).
+    Changes speed and the last bits of the adapters, not their key: machines that choose otherwise give adapters that
+    differ in the last bits. Their manifests say what computed them and why (`kernels`, `n_fused_steps`); set `on` or
+    `off` where several machines must give the same bits.
     """
 
     save_every_s: float = Operational(60.0, ge=0)

@@ -1,0 +1,230 @@
+"""Which kernels train a base fastest on this machine: measured on its first layers, remembered, written down.
+
+Takes a base, a recipe and blocks, gives a `Choice`. Knows no files of a study.
+
+The choice decides the last bits of adapters, so it is made once per machine, base and shape of a pass and kept in the
+user's cache; every process reads the first one that was written. ``kernels: on`` or ``off`` leaves nothing to measure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from temporal_adapters.engines.model import Base, new_adapter, stacked
+from temporal_adapters.engines.model.kernels import Kernels, available, cache_folder, identity, only
+from temporal_adapters.stages.tokens import IGNORED, Blocks
+from temporal_adapters.stages.train.forward import Forward
+from temporal_adapters.stages.train.job import Recipe
+from temporal_adapters.stages.train.weights import Weights
+
+_BUDGET_S = 0.06
+"""Seconds that each way is tried for: the faster of two ways that differ by a tenth is found in that time."""
+
+_HEAD_FLOPS = 2e9
+"""Operations of the output head in one trial; its cost is the same in all ways but for the loss itself."""
+
+_THREADS_GAIN = 1.5
+"""Threads are used where they make one adapter faster by this much: elsewhere processes are the better use of cores."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What computes, and why.
+
+    Attributes
+    ----------
+    kernels
+        The kernels.
+    because
+        ``asked for``, ``the only ones here`` or ``measured``.
+    seconds
+        Name of the kernels -> process seconds of one forward and backward pass, as measured.
+    n_threads
+        Threads of the process; None leaves them as they are (GPU).
+    """
+
+    kernels: Kernels
+    because: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    n_threads: int | None = 1
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a manifest keeps."""
+        found = {name: float(f"{value:.3g}") for name, value in self.seconds.items()}
+        return {"name": self.kernels.name, "because": self.because, "seconds": found, "threads": self.n_threads}
+
+    def sentence(self) -> str:
+        """Return the choice as a short note, or nothing where there was none."""
+        if len(self.seconds) < 2:
+            return ""
+        gain = max(self.seconds.values()) / min(self.seconds.values())
+        return f"kernels: {self.kernels.name}, {gain:.2f}x the other"
+
+    @contextlib.contextmanager
+    def threads(self) -> Iterator[None]:
+        """Compute with the threads of the choice while the block lasts."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.n_threads or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What one forward pass looks like: `together` adapters with `micro` blocks each."""
+
+    together: int
+    micro: int
+    block_length: int
+
+
+def choose(base: Base, recipe: Recipe, shape: Shape, blocks: Blocks) -> Choice:
+    """Return what trains `base` fastest as `recipe` asks, on blocks like `blocks`.
+
+    Raises
+    ------
+    ModelError
+        If the recipe asks for kernels that this machine or base has not.
+    """
+    n_threads = None if base.device.type == "cuda" else 1
+    if recipe.kernels != "auto":
+        return Choice(only(base.model, recipe.kernels), "asked for", n_threads=n_threads)
+    ways = available(base.model)
+    if n_threads is None or (len(ways) == 1 and torch.get_num_threads() == 1):
+        return Choice(ways[0], "the only ones here", n_threads=n_threads)
+    path = cache_folder() / "choices" / f"{_key(base, recipe, shape)}.json"
+    known = {way.name: way for way in ways}
+    found = _read(path)
+    if found is None or found["name"] not in known:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        best = _measure(base, recipe, shape, blocks, ways)
+        found = _keep(path, {"name": best.kernels.name, "seconds": best.seconds, "n_threads": best.n_threads})
+    return Choice(known[found["name"]], "measured", found["seconds"], found["n_threads"])
+
+
+def _key(base: Base, recipe: Recipe, shape: Shape) -> str:
+    """Return the name under which a choice is kept: whatever may change which way is faster."""
+    machine = (identity(), torch.__version__, os.cpu_count(), torch.get_num_threads())
+    asked = (recipe.attention, asdict(recipe.shape), asdict(shape))
+    text = json.dumps([machine, base.digest, base.model.config.to_json_string(), str(base.dtype), asked], default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {"name": str(found["name"]), "seconds": dict(found["seconds"]), "n_threads": int(found["n_threads"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep(path: Path, found: dict[str, Any]) -> dict[str, Any]:
+    """Write a choice unless another process was first; return the one that counts."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8") as file:
+            file.write(json.dumps(found))
+            file.flush()
+            os.link(file.name, path)
+    return _read(path) or found
+
+
+def _measure(base: Base, recipe: Recipe, shape: Shape, blocks: Blocks, ways: Sequence[Kernels]) -> Choice:
+    n_most, n_layers = torch.get_num_threads(), int(base.model.config.get_text_config().num_hidden_layers)
+    blocks = _with_few_labels(base, blocks, shape)
+    try:
+        torch.set_num_threads(1)
+        trials = {way.name: [_Trial(base, recipe, shape, blocks, way, depth) for depth in (1, 2)] for way in ways}
+        rounds: dict[str, list[tuple[float, ...]]] = {name: [] for name in trials}
+        while any(len(found) < 2 or sum(map(sum, found)) < _BUDGET_S for found in rounds.values()):
+            for name, pair in trials.items():
+                rounds[name].append(tuple(trial.seconds() for trial in pair))
+        seconds = {}
+        for name, found in rounds.items():
+            one, two = (min(each) for each in zip(*found[1:], strict=True))
+            seconds[name] = one + max(0.0, two - one) * (n_layers - 1)
+        best = min(ways, key=lambda way: seconds[way.name])
+        trial, n_threads = trials[best.name][1], 1
+        if n_most > 1:
+            single = min(trial.seconds(time.perf_counter) for _ in range(3))
+            torch.set_num_threads(n_most)
+            n_threads = (
+                n_most if single > _THREADS_GAIN * min(trial.seconds(time.perf_counter) for _ in range(3)) else 1
+            )
+        return Choice(best, "measured", seconds, n_threads)
+    finally:
+        torch.set_num_threads(n_most)
+
+
+def _with_few_labels(base: Base, blocks: Blocks, shape: Shape) -> Blocks:
+    """Return as many blocks as one pass takes, with no more labels than a trial can afford."""
+    head = base.model.get_output_embeddings()
+    size = head.weight.numel() if head is not None else 1
+    most = max(8, int(_HEAD_FLOPS / (4 * size * shape.together * shape.micro)))
+    rows = [n % len(blocks) for n in range(shape.micro)]
+    labels = blocks.labels[rows].copy()
+    labels[(labels != IGNORED).cumsum(axis=1) > most] = IGNORED
+    weights = None if blocks.weights is None else blocks.weights[rows]
+    return replace(
+        blocks, input_ids=blocks.input_ids[rows], labels=labels, documents=blocks.documents[rows], weights=weights
+    )
+
+
+class _Trial:
+    """One forward and backward pass of a base's first `depth` layers."""
+
+    def __init__(self, base: Base, recipe: Recipe, shape: Shape, blocks: Blocks, kernels: Kernels, depth: int) -> None:
+        self.base, self.recipe, self.shape, self.blocks = base, recipe, shape, blocks
+        self.kernels, self.depth = kernels, depth
+
+    def seconds(self, clock: Any = time.process_time) -> float:
+        """Return the seconds that the pass takes."""
+        with _shallow(self.base.model, self.depth):
+            template = new_adapter(self.base.model, self.recipe.shape, torch.Generator())
+            with stacked(self.base.model, [template] * self.shape.together, exact=True) as stack:
+                weights = Weights(stack, self.recipe, self.base.dtype)
+                for number in range(self.shape.together):
+                    weights.load(number, template)
+                forward = Forward(self.base, stack, self.recipe.attention, self.kernels)
+                parts = [(self.blocks, list(range(len(self.blocks))))] * self.shape.together
+                started = clock()
+                weights.backward(forward.losses(parts).sum())
+                return float(clock() - started)
+
+
+@contextlib.contextmanager
+def _shallow(model: Any, depth: int) -> Iterator[None]:
+    """Let `model` end after its first `depth` layers while the block lasts, where its layers lie in one list."""
+    body, n_layers = model.base_model, int(model.config.get_text_config().num_hidden_layers)
+    place = next(
+        (
+            (body, name)
+            for name, child in body.named_children()
+            if isinstance(child, nn.ModuleList) and len(child) == n_layers
+        ),
+        None,
+    )
+    if place is None or n_layers <= depth:
+        yield
+        return
+    layers = getattr(*place)
+    setattr(*place, layers[:depth])
+    try:
+        yield
+    finally:
+        setattr(*place, layers)
