@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -313,6 +313,8 @@ def _said_others(work: Work) -> list[pl.DataFrame]:
     linked = linked_survey(work.study)
     for missing in linked.without_survey:
         work.say(f"series: {missing} is not in the survey")
+    for broken in linked.breaks:
+        work.say(f"series: {broken}")
     return others(work.study, linked)
 
 
@@ -328,8 +330,10 @@ def _link(study: Study, settings: Survey) -> Linked:
     from temporal_adapters.stages.weeks.windows import wave_keys
     from temporal_adapters.study import questionnaire
 
-    found = survey.read(settings, study.weeks.first_weekday, wave_keys(study.weeks))
-    return survey.link(found, [questionnaire.load(name) for name in study.probe.questionnaires])
+    observed = survey.read_observations(settings)
+    found = survey.read(settings, study.weeks.first_weekday, wave_keys(study.weeks), observed)
+    linked = survey.link(found, [questionnaire.load(name) for name in study.probe.questionnaires])
+    return replace(linked, breaks=tuple(broken.sentence for broken in survey.breaks(observed)))
 
 
 # What each stage expects on disk; nothing heavy is imported to know it.

@@ -31,11 +31,18 @@ def _check(
 
     settings = session.study.survey
     observed = survey.read_observations(settings)
-    series = survey.read(settings, session.study.weeks.first_weekday, wave_keys(session.study.weeks))
+    series = survey.read(settings, session.study.weeks.first_weekday, wave_keys(session.study.weeks), observed)
     asked = [questionnaire.load(name) for name in session.study.probe.questionnaires]
-    for line in [*observed.notes, *survey.lines(series, asked, observed.is_mean)]:
+    broken = [found.sentence for found in survey.breaks(observed)]
+    for line in [*observed.notes, *survey.lines(series, asked, observed.is_mean), *broken]:
         typer.echo(line)
-    linked = survey.link(series, asked)
+    try:
+        linked = survey.link(series, asked)
+    except SurveyError as error:
+        if "questionnaires" in session.study.probe.model_fields_set:
+            raise
+        typer.echo(f"not linked: {error}")
+        return
     for missing in linked.without_survey:
         typer.echo(f"asked, but not in the survey: {missing}")
     for missing in linked.without_questionnaire:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 STAGE = "series"
-VERSION = 4
+VERSION = 5
 
 Others = Callable[[], Sequence["pl.DataFrame"]]
 """Gives further SERIES tables (the survey's) when they are needed."""

@@ -1,6 +1,9 @@
 from .check import lines as lines
+from .link import Linked as Linked
 from .link import link as link
+from .names import breaks as breaks
 from .observations import Observations as Observations
 from .read import read as read
+from .read import read_groups as read_groups
 from .read import read_observations as read_observations
 from .weekly import to_weeks as to_weeks

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from temporal_adapters.ground.dates import WEEK
-from temporal_adapters.stages.survey.link import fold
+from temporal_adapters.stages.survey.names import fold
 from temporal_adapters.study.questionnaire import Questionnaire
 
 _SUM_SLACK = 0.005

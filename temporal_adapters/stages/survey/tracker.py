@@ -1,220 +1,296 @@
 """Tracker downloads in YouGov's layout: one column per wave, one row per answer, one sheet per demographic split.
 
-Takes an xlsx or CSV file, gives observations. Knows no week.
+Takes a grid, gives observations. Knows no week.
 
-    | Question text   | 2023-04-03 | 2023-04-10 | ...   the question, then the waves' fieldwork (a day or "a - b")
-    | Happy           | 45%        | 46%        |       percentages: text with %, cells formatted as %, or 45
-    | Don't know      | 6%         | 5%         |
-    | Unweighted base | 1948       | 2011       |       respondents
-    | Base            | 1948       | 2011       |       weighted respondents, not used
+    | Title, notes, blank rows                           |       passed over
+    |                 |       2023       |               |       years or months above the days, merged or not
+    | Question text   | 27th Jun | 4th Jul | ...           the question, then the waves: a day, "a - b", a month, a week
+    | Happy           | 45%      | 46%     |               percentages: text with %, cells formatted as %, or 45
+    | Don't know      | 6%       | *       |               marks for "no number" become missing, counted
+    | Unweighted base | 1948     | 2011    |               respondents
+    | Base            | 1948     | 2011    |               weighted respondents, not used
+    | Fieldwork       | 25-27 Jun 2019 | ...              days of interviews, where the header names another
+    | Source: ...                                  |       footnotes, passed over
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
 
 import polars as pl
 
 from temporal_adapters.ground.errors import SurveyError
-from temporal_adapters.stages.survey import values
+from temporal_adapters.stages.survey import days, values
+from temporal_adapters.stages.survey.cells import Grid, letter
+from temporal_adapters.stages.survey.days import Span
 from temporal_adapters.stages.survey.observations import COLUMNS, Observations
+from temporal_adapters.stages.survey.table import SEARCHED
+from temporal_adapters.stages.survey.values import Reading
 
-_UNWEIGHTED = re.compile(r"(unweighted\s+(base|sample|n)|sample\s+size|unweighted)", re.IGNORECASE)
-_WEIGHTED = re.compile(r"(weighted\s+)?(base|total|sample)", re.IGNORECASE)
-_BETWEEN = r"(?:\s*[–—]\s*|\s+-\s+|\s+to\s+|-(?=\d{1,2}\s+[A-Za-z]))"
-_RANGE = re.compile(rf"(.*?\d(?:\s*[A-Za-z]+(?:\s+\d{{4}})?)?){_BETWEEN}(\d.*)")
-_SUPPRESSED = frozenset({"-", "*", "–", "<1%"})
-"""Cells that publishers leave without a number: too few respondents or below half a percent. They become missing."""
+_BASE_WORDS = (
+    r"(base|basis|sample( size)?|n|count|respondents|total|stichprobe|fallzahl|basi|effectif|muestra|steekproef)"
+)
+_UNWEIGHTED = re.compile(
+    rf"{_BASE_WORDS}?\W*(unweighted|un-weighted|ungewichtet\w*|non[- ]pond[ée]r\w*|no ponderad\w*|non ponderat\w*"
+    rf"|ongewogen)\W*{_BASE_WORDS}?\W*(all .*)?|sample size|n\s*=?|fallzahl|number of (respondents|interviews)",
+    re.IGNORECASE,
+)
+_WEIGHTED = re.compile(
+    rf"{_BASE_WORDS}?\W*(weighted|gewichtet\w*|pond[ée]r\w*|ponderad\w*|ponderat\w*|gewogen)\W*"
+    rf"{_BASE_WORDS}?\W*(all .*)?|{_BASE_WORDS}(\W+(all|base).*)?",
+    re.IGNORECASE,
+)
+_FIELDWORK = re.compile(r"(field\s?work|interview(s|ing)?|feldzeit|befragungszeitraum)\b.*", re.IGNORECASE)
+_SUMMARY = re.compile(r"(net|netto|mean|average|median|std|standard|mittelwert|durchschnitt)\b.*", re.IGNORECASE)
+_TOTAL = re.compile(r"(total|sum|summe|gesamt)\W*", re.IGNORECASE)
+_SERIAL = re.compile(r"[2-6]\d{4}")
+_SHARE_OF_TIMES = 0.6
+"""Share of the filled cells of a row from which it is the row of waves; the others are then shown as mistakes."""
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """One sheet as text: its name and its rows."""
+class Header:
+    """Where the waves stand.
 
-    name: str
-    rows: Sequence[Sequence[str]]
+    Attributes
+    ----------
+    row
+        Row of the days, from 0.
+    texts
+        Column -> its day as text, years of the row above added.
+    is_serial
+        The days are day numbers of a spreadsheet.
+    """
+
+    row: int
+    texts: dict[int, str]
+    is_serial: bool = False
 
 
-def is_tracker(path: Path) -> bool:
-    """Say whether a CSV or xlsx file has the layout: days along its first row."""
-    if path.suffix.lower() in (".xlsx", ".xlsm"):
-        return True
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader(file), [])
-    return len(header) > 2 and all(_looks_like_day(cell) for cell in header[1:] if cell.strip())
+def find_header(grid: Grid, date_format: str | None = None) -> Header | None:
+    """Return the row of waves of a grid, None where no row holds days beside each other."""
+    for row in range(min(len(grid.rows), SEARCHED)):
+        cells = {column: cell for column, cell in enumerate(grid.rows[row]) if column and cell}
+        if not cells:
+            continue
+        if _are_times(list(cells.values()), date_format):
+            return Header(row, cells)
+        if grid.letters and len(cells) > 1 and all(_SERIAL.fullmatch(cell) for cell in cells.values()):
+            return Header(row, cells, is_serial=True)
+        if row and (above := _above(grid, row, cells)) and _are_times(list(above.values()), date_format):
+            return Header(row, above)
+    return None
 
 
-def _looks_like_day(cell: str) -> bool:
-    text = _RANGE.sub(r"\2", cell.strip())
+def _are_times(cells: Sequence[str], date_format: str | None) -> bool:
+    n_times = sum(_is_time(cell, date_format) for cell in cells)
+    return n_times == len(cells) or (n_times >= 2 and n_times >= _SHARE_OF_TIMES * len(cells))
+
+
+def _is_time(cell: str, date_format: str | None) -> bool:
+    if date_format is None:
+        return days.looks_like_time(cell)
     try:
-        values.parse_dates([text], "")
-    except SurveyError as error:
-        return "may be" in str(error)
+        days.spans([cell], "", lambda _: "", date_format)
+    except SurveyError:
+        return False
     return True
 
 
-def read(path: Path, split: str, question: str | None, unit: str, date_format: str | None) -> Observations:
-    """Read one split of a tracker.
+def _above(grid: Grid, row: int, cells: dict[int, str]) -> dict[int, str]:
+    """Return the cells of a row with what stands above each: years or months, once per stretch of columns."""
+    found, current = {}, ""
+    for column in range(1, len(grid.rows[row])):
+        current = grid.rows[row - 1][column] or current
+        if column in cells:
+            found[column] = f"{cells[column]} {current}"
+    return found if current else {}
+
+
+def read(
+    grid: Grid,
+    question: str | None,
+    unit: str,
+    date_format: str | None = None,
+    reading: Reading = Reading(),  # noqa: B008
+) -> Observations:
+    """Read one sheet.
 
     Parameters
     ----------
-    path
-        xlsx or CSV file.
-    split
-        Sheet of the split; a CSV has only one.
+    grid
+        The sheet.
     question
-        Name of the question; the text in the first cell, or the file's name where that is empty, without it.
-    unit, date_format
+        Name of the question; without it the text before the first wave, else a title that asks, else the file's name.
+    unit, date_format, reading
         As in the section `survey`.
 
     Raises
     ------
     SurveyError
-        If there is no such sheet, a wave has no day or appears twice, or a cell is no percentage.
+        If a wave has no day or appears twice, an answer has two rows, or a cell is no percentage.
     """
-    sheet = _pick(_sheets(path), split, path)
-    where = f"{path}: sheet {sheet.name!r}" if sheet.name else str(path)
-    if len(sheet.rows) < 2 or len(sheet.rows[0]) < 2:
-        raise SurveyError(f"{where} holds no waves: the first row must hold the question and one day per wave")
-    header, *body = sheet.rows
-    waves = _waves(header[1:], where, date_format)
-    answers = [row for row in body if row and row[0].strip() and not _is_base(row[0])]
-    doubled = {row[0].strip() for row in answers if sum(other[0].strip() == row[0].strip() for other in answers) > 1}
-    if doubled:
-        raise SurveyError(f"{where}: the answer {sorted(doubled)[0]!r} has two rows")
-    if not answers:
-        raise SurveyError(f"{where} has no row with an answer")
-    bases = _bases(body, len(waves), where)
-    name = question or header[0].strip() or path.stem
-    return _observations(name, waves, answers, bases, where, unit)
-
-
-def _is_base(label: str) -> bool:
-    return bool(_UNWEIGHTED.fullmatch(label.strip()) or _WEIGHTED.fullmatch(label.strip()))
-
-
-def _sheets(path: Path) -> list[Sheet]:
-    if path.suffix.lower() not in (".xlsx", ".xlsm"):
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                return [Sheet("", list(csv.reader(file, strict=True)))]
-        except (csv.Error, OSError, UnicodeDecodeError) as error:
-            raise SurveyError(f"{path}: cannot be read as a CSV in UTF-8 ({error})") from None
-    import zipfile
-
-    import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = openpyxl.load_workbook(path, data_only=True)
-    except (InvalidFileException, OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise SurveyError(f"{path}: cannot be read as an xlsx file ({error})") from None
-    try:
-        return [
-            Sheet(page.title, [[_text(cell) for cell in row] for row in page.iter_rows()]) for page in book.worksheets
-        ]
-    finally:
-        book.close()
-
-
-def _text(cell: Any) -> str:
-    value = cell.value
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, int | float) and "%" in str(cell.number_format):
-        return f"{round(value * 100, 10):.10g}%"
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-
-def _pick(sheets: Sequence[Sheet], split: str, path: Path) -> Sheet:
-    if len(sheets) == 1:
-        return sheets[0]
-    for sheet in sheets:
-        if sheet.name.strip().casefold() == split.strip().casefold():
-            return sheet
-    names = ", ".join(sheet.name for sheet in sheets)
-    raise SurveyError(f"{path} has no sheet {split!r} (it has {names}): set survey.split")
-
-
-def _waves(cells: Sequence[str], where: str, date_format: str | None) -> list[tuple[int, date, date]]:
-    filled = [(column, cell.strip()) for column, cell in enumerate(cells, start=1) if cell.strip()]
-    if not filled:
-        raise SurveyError(f"{where} has no day in its first row")
-    parts = [_RANGE.fullmatch(cell) for _, cell in filled]
-    lasts = [part[2] if part else cell for part, (_, cell) in zip(parts, filled, strict=True)]
-    firsts = [_completed(part[1], part[2]) if part else cell for part, (_, cell) in zip(parts, filled, strict=True)]
-    ends = values.parse_dates(lasts, f"{where}: first row", date_format)
-    starts = values.parse_dates(firsts, f"{where}: first row", date_format)
-    if len(set(zip(starts, ends, strict=True))) < len(filled):
-        twice = next(end for end in ends if ends.count(end) > 1)
-        raise SurveyError(f"{where}: the wave of {twice} has two columns")
-    return [(column, start, end) for (column, _), start, end in zip(filled, starts, ends, strict=True)]
-
-
-def _completed(first: str, last: str) -> str:
-    """Return the first day of ``7 - 10 April 2023`` or ``30 March - 2 April 2023`` with the month and year it lacks."""
-    words, end = first.split(), last.split()
-    return " ".join([*words, *end[len(words) :]]) if len(words) < len(end) else first
-
-
-def _bases(body: Sequence[Sequence[str]], n_waves: int, where: str) -> Sequence[str]:
-    rows = [row for row in body if row and _UNWEIGHTED.fullmatch(row[0].strip())]
-    if len(rows) > 1:
-        raise SurveyError(f"{where} has {len(rows)} rows of unweighted bases, it may have one")
-    return rows[0] if rows else [""] * (n_waves + 1)
-
-
-def _observations(
-    name: str,
-    waves: Sequence[tuple[int, date, date]],
-    answers: Sequence[Sequence[str]],
-    bases: Sequence[str],
-    where: str,
-    unit: str,
-) -> Observations:
-    cells = [[row[column].strip() if column < len(row) else "" for column, _, _ in waves] for row in answers]
-    flat = [cell for row in cells for cell in row]
-    n_suppressed = sum(cell in _SUPPRESSED for cell in flat)
-    flat = ["" if cell in _SUPPRESSED else cell for cell in flat]
-    shares, step = values.parse_shares(flat, where, _unit(flat, unit))
-    n = [values.parse_count(_cell(bases, column), f"{where}: unweighted base") for column, _, _ in waves]
-    count = len(answers)
+    header = find_header(grid, date_format)
+    if header is None:
+        raise SurveyError(f"{grid.where} has no row of days in its first {SEARCHED} rows: the waves must stand there")
+    waves, notes = _waves(grid, header, date_format)
+    rows = _Rows.of(grid, header.row, list(waves))
+    if not rows.answers:
+        raise SurveyError(f"{grid.where} has no row with an answer below row {header.row + 1}")
+    fieldwork = _fieldwork(grid, rows, waves, date_format)
+    name = question or _question(grid, header)
+    shares, cells = _shares(grid, rows.answers, list(waves), unit, reading)
+    n = _bases(grid, rows, list(waves), reading)
+    if shares.n_marked:
+        notes.append(f"{grid.where}: {shares.n_marked} cells without a number (-, *, <1 and such) are missing")
+    if rows.left_out:
+        notes.append(f"{grid.where}: left out as no answers: {', '.join(rows.left_out)}")
+    if all(value is None for value in n):
+        notes.append(f"{grid.where}: no unweighted base, so no standard errors")
+    count, n_waves = len(rows.answers), len(waves)
     frame = pl.DataFrame(
         {
-            "wave": [""] * len(flat),
-            "start": [start for _ in answers for _, start, _ in waves],
-            "end": [end for _ in answers for _, _, end in waves],
-            "item": [name] * len(flat),
-            "option": [row[0].strip() for row in answers for _ in waves],
-            "value": shares,
-            "se": [None] * len(flat),
+            "wave": [""] * len(cells),
+            "start": [span.start for span in fieldwork or waves.values()] * count,
+            "end": [span.end for span in fieldwork or waves.values()] * count,
+            "published": [span.start for span in waves.values()] * count if fieldwork else [None] * len(cells),
+            "item": [name] * len(cells),
+            "option": [label for _, label in rows.answers for _ in range(n_waves)],
+            "value": shares.values,
+            "se": [None] * len(cells),
             "n": n * count,
+            "house": [None] * len(cells),
         },
         schema=COLUMNS,
     )
-    notes = [f"{where}: {n_suppressed} cells without a number (-, *) are missing"] if n_suppressed else []
-    if all(value is None for value in n):
-        notes.append(f"{where}: no unweighted base, so no standard errors")
-    return Observations(frame, is_mean=unit == "mean", rounding=step, notes=tuple(notes))
+    ranges = fieldwork is not None or any(span.period == "day" and span.start < span.end for span in waves.values())
+    return Observations(frame, unit == "mean", shares.step, (*grid.notes, *notes), n_dates=2 if ranges else 1)
 
 
-def _cell(row: Sequence[str], column: int) -> str:
-    return row[column] if column < len(row) else ""
+def _waves(grid: Grid, header: Header, date_format: str | None) -> tuple[dict[int, Span], list[str]]:
+    columns, texts = list(header.texts), list(header.texts.values())
+    where = f"{grid.where}: row {header.row + 1}"
+    notes = []
+    if header.is_serial:
+        found = [Span.on(grid.epoch + timedelta(days=int(text))) for text in texts]
+        notes.append(f"{where}: day numbers were read as days: {texts[0]} is {found[0].start}")
+    else:
+        found = days.spans(texts, where, lambda index: f"cell {letter(columns[index])}{header.row + 1}", date_format)
+    for index, span in enumerate(found):
+        if span in found[:index]:
+            first, second = letter(columns[found.index(span)]), letter(columns[index])
+            raise SurveyError(f"{where}: the wave of {span.end} has two columns, {first} and {second}")
+    if found[0].period in ("month", "quarter"):
+        notes.append(
+            f"{where}: every wave is a {found[0].period}; its week is that of survey.fieldwork_date, and posts of that"
+            " week alone stand for it unless weeks.waves with a longer window_days says otherwise"
+        )
+    return dict(zip(columns, found, strict=True)), notes
 
 
-def _unit(cells: Sequence[str], unit: str) -> str:
+@dataclass(frozen=True)
+class _Rows:
+    """The rows below the waves by what they are: (row, label)."""
+
+    answers: list[tuple[int, str]]
+    unweighted: list[tuple[int, str]]
+    fieldwork: list[tuple[int, str]]
+    left_out: list[str]
+
+    @classmethod
+    def of(cls, grid: Grid, top: int, columns: Sequence[int]) -> _Rows:
+        found = cls([], [], [], [])
+        for row in range(top + 1, len(grid.rows)):
+            cells = [grid.rows[row][column] for column in columns]
+            label = next((cell for cell in reversed(grid.rows[row][: columns[0]]) if cell), "")
+            if not any(cells) or all(cell == label for cell in cells):
+                continue
+            if not label:
+                place = grid.place(row, next(c for c in columns if grid.rows[row][c]))
+                raise SurveyError(f"{grid.where}: the values of row {row + 1} ({place}) have no answer before them")
+            found._add(row, label, cells)
+        labels = [label for _, label in found.answers]
+        doubled = next((label for label in labels if labels.count(label) > 1), None)
+        if doubled is not None:
+            at = " and ".join(str(row + 1) for row, label in found.answers if label == doubled)
+            raise SurveyError(f"{grid.where}: the answer {doubled!r} has two rows ({at}): keep one question per sheet")
+        return found
+
+    def _add(self, row: int, label: str, cells: Sequence[str]) -> None:
+        if _FIELDWORK.fullmatch(label):
+            self.fieldwork.append((row, label))
+        elif _UNWEIGHTED.fullmatch(label):
+            self.unweighted.append((row, label))
+        elif is_summary(label, cells):
+            self.left_out.append(label)
+        elif not _WEIGHTED.fullmatch(label):
+            self.answers.append((row, label))
+
+
+def is_summary(label: str, cells: Sequence[str]) -> bool:
+    """Say whether a row (or column) of values is no answer: a net, a mean, or the sum of all answers."""
+    return bool(_SUMMARY.fullmatch(label)) or bool(_TOTAL.fullmatch(label) and _are_whole(cells))
+
+
+def _are_whole(cells: Sequence[str]) -> bool:
+    return all(re.fullmatch(r"|1(\.0*)?|(99|100|101)(\.\d+)?\s*%?", cell) for cell in cells)
+
+
+def _fieldwork(grid: Grid, rows: _Rows, waves: dict[int, Span], date_format: str | None) -> list[Span] | None:
+    if not rows.fieldwork:
+        return None
+    row, _ = rows.fieldwork[0]
+    cells = [grid.rows[row][column] for column in waves]
+    columns = list(waves)
+    found = days.spans(
+        cells, f"{grid.where}: row {row + 1}", lambda i: f"cell {letter(columns[i])}{row + 1}", date_format
+    )
+    for span, (column, named) in zip(found, waves.items(), strict=True):
+        if abs((span.end - named.start).days) > 60:  # two months: a tracker is published within weeks of its fieldwork
+            place = f"cell {letter(column)}{row + 1}"
+            raise SurveyError(
+                f"{grid.where}: fieldwork until {span.end} ({place}) does not go with a wave named {named.start}"
+            )
+    return found
+
+
+def _question(grid: Grid, header: Header) -> str:
+    before = grid.rows[header.row][: min(header.texts)]
+    if text := next((cell for cell in reversed(before) if cell), ""):
+        return text
+    titles = [cell for row in grid.rows[: header.row] for cell in row[:1] if cell]
+    return next((title for title in titles if "?" in title), "")
+
+
+def _shares(
+    grid: Grid, answers: Sequence[tuple[int, str]], columns: Sequence[int], unit: str, reading: Reading
+) -> tuple[values.Shares, list[str]]:
+    places = [(row, column) for row, _ in answers for column in columns]
+    cells = [grid.rows[row][column] for row, column in places]
+    found = values.parse_shares(
+        cells, grid.where, _unit(cells, unit, reading), lambda index: grid.place(*places[index]), reading
+    )
+    return found, cells
+
+
+def _unit(cells: Sequence[str], unit: str, reading: Reading) -> str:
     """Return `percent` for a tracker whose plain numbers exceed 1: its values are percentages by definition."""
-    if unit != "auto" or any(cell.endswith("%") for cell in cells):
+    if unit != "auto" or any(cell.endswith("%") and not values.is_mark(cell, reading) for cell in cells):
         return unit
-    numbers = [values.parse_number(cell, "") for cell in cells]
-    return "percent" if any(number is not None and number > 1 for number in numbers) else "share"
+    plain = [re.sub(r"\s", "", cell).replace(",", ".") for cell in cells]
+    numbers = [float(cell) for cell in plain if re.fullmatch(r"\d+(\.\d+)?", cell)]
+    return "percent" if any(number > 1 for number in numbers) else "share"
+
+
+def _bases(grid: Grid, rows: _Rows, columns: Sequence[int], reading: Reading) -> list[int | None]:
+    if len(rows.unweighted) > 1:
+        at = " and ".join(str(row + 1) for row, _ in rows.unweighted)
+        raise SurveyError(f"{grid.where} has {len(rows.unweighted)} rows of unweighted bases ({at}), it may have one")
+    if not rows.unweighted:
+        return [None] * len(columns)
+    row, label = rows.unweighted[0]
+    where = f"{grid.where}: {label}"
+    return [values.parse_count(grid.rows[row][column], where, grid.place(row, column), reading) for column in columns]

@@ -1,38 +1,69 @@
-"""Text of survey files to numbers and dates, without guessing silently.
+"""Text of survey files to numbers, without guessing silently.
 
-Takes columns of text, gives floats, integers and dates, or a `SurveyError` that names the cell. Knows no layout.
+Takes columns of text, gives floats and integers, or a `SurveyError` that names the cell. Knows no layout.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from temporal_adapters.ground.errors import SurveyError
 
-FORMATS = (
-    "%Y-%m-%d",
-    "%Y/%m/%d",
-    "%Y%m%d",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d.%m.%Y",
-    "%d-%m-%Y",
-    "%d/%m/%y",
-    "%m/%d/%y",
-    "%d %b %Y",
-    "%d %B %Y",
-    "%b %d %Y",
-    "%B %d %Y",
-    "%d-%b-%y",
-    "%d-%b-%Y",
-)
-"""Ways of writing a day that are tried, each on the whole column."""
+Place = Callable[[int], str]
+"""Index of a cell -> where it is, as a person counts: ``row 2``, ``cell B4``."""
 
 _EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "."})
-_TIME = re.compile(r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?$")
+MARKS = frozenset(
+    {
+        "-",
+        "–",
+        "—",
+        "*",
+        "**",
+        "..",
+        "...",
+        ":",
+        "x",
+        "z",
+        "u",
+        "c",
+        "[c]",
+        "[x]",
+        "[z]",
+        "[u]",
+        "[low]",
+        "(c)",
+        "#",
+        "~",
+    }
+)
+"""Cells that publishers leave without a number: suppressed, too few respondents, not asked, not available."""
+
+_BELOW = re.compile(r"[<≤]\s*\d+([.,]\d+)?\s*%?|0\*|\*%?|\d*\*+%")
+"""Cells that say "less than": their number is not known."""
+
+_NUMBER = re.compile(r"[-+−]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
+_GROUPED = re.compile(r"[-+−]?\d{1,3}([,.'’ \u00a0\u202f]\d{3})+")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How numbers are written in a file.
+
+    Attributes
+    ----------
+    decimal
+        ``.``, ``,`` or ``auto``.
+    marks
+        Further cells that hold no number, folded.
+    """
+
+    decimal: Literal["auto", ".", ","] = "auto"
+    marks: Collection[str] = ()
 
 
 def is_empty(text: str | None) -> bool:
@@ -40,105 +71,88 @@ def is_empty(text: str | None) -> bool:
     return text is None or text.strip().lower() in _EMPTY
 
 
-def parse_dates(cells: Sequence[str | None], where: str, date_format: str | None = None) -> list[date]:
-    """Return the days of a column, all written in one format.
+def is_mark(text: str, reading: Reading) -> bool:
+    """Say whether a cell is a publisher's sign for "no number"."""
+    folded = text.strip().casefold()
+    return folded in MARKS or folded in {mark.casefold() for mark in reading.marks} or bool(_BELOW.fullmatch(folded))
 
-    Parameters
+
+def row_place(first: int = 2) -> Place:
+    """Return how rows of a table are named, the first of them being row `first` of its file."""
+    return lambda index: f"row {index + first}"
+
+
+@dataclass(frozen=True)
+class Shares:
+    """A column of values.
+
+    Attributes
     ----------
-    cells
-        Text of every row, in order.
-    where
-        Place named in messages, such as ``tracker.csv: date``.
-    date_format
-        The format, if the study gives it.
-
-    Raises
-    ------
-    SurveyError
-        If a cell is empty or not a day, if the column mixes two formats, or if two formats fit and mean different days.
+    values
+        Shares (0-1) or means; None where there is no number.
+    step
+        Step to which shares were rounded; None for means.
+    n_marked
+        Cells with a sign for "no number".
     """
-    texts = []
-    for row, cell in enumerate(cells, start=2):
-        if cell is None or is_empty(cell):
-            raise SurveyError(f"{where} is empty in row {row}: every row needs a day")
-        texts.append(_TIME.sub("", cell.strip().replace(",", "")))
-    if date_format is not None:
-        return _parse_all(texts, date_format, where)
-    fitting = {form: days for form in FORMATS if (days := _try_all(texts, form)) is not None}
-    readings = {tuple(days) for days in fitting.values()}
-    if len(readings) > 1:
-        first, second = list(fitting)[:2]
-        example = next(i for i in range(len(texts)) if fitting[first][i] != fitting[second][i])
-        raise SurveyError(
-            f"{where}: {texts[example]!r} may be {fitting[first][example]} or {fitting[second][example]}:"
-            f" set survey.date_format, for example to '{first}'"
-        )
-    if not readings:
-        raise SurveyError(f"{where}: {_unreadable(texts)}")
-    return list(readings.pop())
+
+    values: list[float | None]
+    step: float | None
+    n_marked: int
 
 
-def _try_all(texts: Sequence[str], form: str) -> list[date] | None:
-    found = []
-    for text in texts:
-        try:
-            found.append(datetime.strptime(text, form).date())
-        except ValueError:
-            return None
-    return found
-
-
-def _parse_all(texts: Sequence[str], form: str, where: str) -> list[date]:
-    found = []
-    for row, text in enumerate(texts, start=2):
-        try:
-            found.append(datetime.strptime(text, form).date())
-        except ValueError:
-            raise SurveyError(f"{where}: {text!r} in row {row} is not a day written as {form!r}") from None
-    return found
-
-
-def _unreadable(texts: Sequence[str]) -> str:
-    counts = {form: sum(_try_all([text], form) is not None for text in texts) for form in FORMATS}
-    best = max(counts, key=lambda form: counts[form])
-    row = next((i for i, text in enumerate(texts) if _try_all([text], best) is None), 0)
-    if counts[best] == 0:
-        return f"{texts[0]!r} in row 2 is not a day; write days as 2023-04-03 or set survey.date_format"
-    other = next((form for form in FORMATS if _try_all([texts[row]], form) is not None), None)
-    if other is None:
-        return f"{texts[row]!r} in row {row + 2} is not a day; the rows before it are written as {best!r}"
-    return f"days are written in two formats, {best!r} and {other!r} ({texts[row]!r} in row {row + 2}): use one"
-
-
-def parse_shares(cells: Sequence[str | None], where: str, unit: str) -> tuple[list[float | None], float | None]:
-    """Return the values of a column as shares (0-1) or means, and the step to which shares were rounded.
+def parse_shares(cells: Sequence[str], where: str, unit: str, place: Place, reading: Reading) -> Shares:
+    """Return the values of a column.
 
     Raises
     ------
     SurveyError
         If a cell is no finite number, if only some cells carry a %, or if values above 1 come without a unit.
     """
-    signed = [cell is not None and cell.strip().endswith("%") for cell in cells]
-    filled = [not is_empty(cell) for cell in cells]
-    if any(signed) and any(full and not sign for full, sign in zip(filled, signed, strict=True)):
-        row = next(i for i, full in enumerate(filled) if full and not signed[i])
+    marked = [not is_empty(cell) and is_mark(cell, reading) for cell in cells]
+    texts = ["" if mark or is_empty(cell) else cell.strip() for cell, mark in zip(cells, marked, strict=True)]
+    signed = [text.endswith("%") for text in texts]
+    if any(signed) and any(text and not sign for text, sign in zip(texts, signed, strict=True)):
+        row = next(i for i, text in enumerate(texts) if text and not signed[i])
+        _number(texts[row], where, place(row), "," in texts[row])
         raise SurveyError(
-            f"{where}: some values carry a % and {cells[row]!r} in row {row + 2} does not: write all alike"
+            f"{where}: some values carry a % and {cells[row]!r} in {place(row)} does not: write all alike"
+            " (or name it in survey.missing_marks, if it means that there is no number)"
         )
-    numbers = [parse_number(cell, f"{where} in row {row}") for row, cell in enumerate(cells, start=2)]
-    present = [number for number in numbers if number is not None]
+    comma = _has_comma(texts, where, place, reading, unit)
+    numbers = [_number(text, where, place(row), comma) for row, text in enumerate(texts)]
     if unit == "mean":
-        return numbers, None
-    percent = unit == "percent" or any(signed)
-    low, high = min(present, default=0.0), max(present, default=0.0)
+        return Shares(numbers, None, sum(marked))
+    return _as_shares(numbers, where, unit, any(signed), place, sum(marked))
+
+
+def _as_shares(numbers: list[float | None], where: str, unit: str, signed: bool, place: Place, n_marked: int) -> Shares:
+    present = [number for number in numbers if number is not None]
+    percent = unit == "percent" or signed
     top = 100.0 if percent else 1.0
-    if low < 0 or high > top * (1 + 1e-9):
-        wrong = low if low < 0 else high
+    bad = next((i for i, number in enumerate(numbers) if number is not None and not 0 <= number <= top * (1 + 1e-9)), 0)
+    wrong = numbers[bad] if numbers else None
+    if wrong is not None and not 0 <= wrong <= top * (1 + 1e-9):
         advice = "set survey.unit to percent or mean" if unit == "auto" and not percent else "check the file"
-        raise SurveyError(f"{where}: {wrong:g} is outside 0 to {top:g}: {advice}")
+        raise SurveyError(f"{where}: {wrong:g} in {place(bad)} is outside 0 to {top:g}: {advice}")
     factor = 0.01 if percent else 1.0
     shares = [None if number is None else min(number * factor, 1.0) for number in numbers]
-    return shares, rounding_step([number * factor for number in present])
+    return Shares(shares, rounding_step([number * factor for number in present]), n_marked)
+
+
+def _has_comma(texts: Sequence[str], where: str, place: Place, reading: Reading, unit: str) -> bool:
+    if reading.decimal != "auto":
+        return reading.decimal == ","
+    with_comma = [i for i, text in enumerate(texts) if "," in text]
+    if not with_comma or any("." in text for text in texts):
+        return False
+    if unit == "mean" and all(_GROUPED.fullmatch(texts[i].removesuffix("%").strip()) for i in with_comma):
+        at = with_comma[0]
+        raise SurveyError(
+            f"{where}: the comma of {texts[at]!r} in {place(at)} may group thousands or begin decimals:"
+            ' set survey.decimal to "," or "."'
+        )
+    return True
 
 
 def rounding_step(shares: Sequence[float]) -> float:
@@ -149,24 +163,46 @@ def rounding_step(shares: Sequence[float]) -> float:
     return 0.0
 
 
-def parse_number(cell: str | None, where: str) -> float | None:
-    """Return a cell as a finite number; None where it is empty."""
-    if cell is None or is_empty(cell):
+def parse_number(cell: str | None, where: str, place: str, reading: Reading) -> float | None:
+    """Return a cell as a finite number; None where it is empty or a sign for "no number"."""
+    if cell is None or is_empty(cell) or is_mark(cell, reading):
         return None
-    try:
-        number = float(cell.strip().removesuffix("%").replace(" ", ""))
-    except ValueError:
-        raise SurveyError(f"{where}: {cell!r} is not a number") from None
+    comma = reading.decimal == "," or (reading.decimal == "auto" and "," in cell and "." not in cell)
+    return _number(cell.strip(), where, place, comma)
+
+
+def _number(text: str, where: str, place: str, comma: bool) -> float | None:
+    if not text:
+        return None
+    bare = re.sub(r"[\s\u00a0\u202f'’]", "", text.removesuffix("%")).replace("−", "-")
+    if comma:
+        bare = bare.replace(".", "").replace(",", ".") if bare.count(",") == 1 else bare
+    elif _GROUPED.fullmatch(bare) and "." not in bare:
+        bare = bare.replace(",", "")
+    if bare.lower().lstrip("+-") in ("inf", "infinity", "nan"):
+        raise SurveyError(f"{where}: {text!r} in {place} is not a finite number")
+    if not _NUMBER.fullmatch(bare) or "," in bare:
+        raise SurveyError(
+            f"{where}: {text!r} in {place} is not a number (if it means that there is none, name it in"
+            " survey.missing_marks)"
+        )
+    number = float(bare)
     if not math.isfinite(number):
-        raise SurveyError(f"{where}: {cell!r} is not a finite number")
+        raise SurveyError(f"{where}: {text!r} in {place} is not a finite number")
     return number
 
 
-def parse_count(cell: str | None, where: str) -> int | None:
-    """Return a cell as a number of respondents; None where it is empty."""
-    number = parse_number(cell.replace(",", "") if cell else cell, where)
+def parse_count(cell: str | None, where: str, place: str, reading: Reading = Reading()) -> int | None:
+    """Return a cell as a number of respondents (1948; 1,948; 1 948; 1.948 with decimal commas); None where empty."""
+    if cell is None or is_empty(cell) or is_mark(cell, reading):
+        return None
+    text = re.sub(r"^[nN]\s*=\s*", "", cell.strip())
+    if _GROUPED.fullmatch(text) and ("." not in text or reading.decimal == ","):
+        text = re.sub(r"[^\d−-]", "", text)
+    number = _number(text, where, place, False)
     if number is None:
         return None
-    if number < 1 or number != int(number):
-        raise SurveyError(f"{where}: {cell!r} is not a number of respondents")
+    if number < 0 or number != int(number):
+        advice = ' (set survey.decimal to "," if its point groups thousands)' if _GROUPED.fullmatch(text) else ""
+        raise SurveyError(f"{where}: {cell!r} in {place} is not a number of respondents{advice}")
     return int(number)

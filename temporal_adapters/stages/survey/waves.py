@@ -1,17 +1,12 @@
-"""Waves of respondents: SPSS and Stata files to weighted shares with design-based errors.
+"""Respondents to waves: weighted shares per question, option and wave with design-based errors.
 
-Takes `.sav`, `.zsav` and `.dta` files, gives observations. Knows no week.
-
-One file is one wave. Shares are weighted; the standard error is the root of deff p (1 - p) / n with Kish's approximate
-design effect deff = n sum(w^2) / sum(w)^2 over the respondents who answered.
+Takes files of respondents (`.sav`, `.zsav`, `.por`, `.dta`, CSV, Parquet), gives observations. Knows no week.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,170 +14,257 @@ import numpy as np
 import polars as pl
 
 from temporal_adapters.ground.errors import SurveyError
-from temporal_adapters.stages.survey import values
-from temporal_adapters.stages.survey.observations import COLUMNS, Observations
+from temporal_adapters.stages.survey import fieldwork, respondents
+from temporal_adapters.stages.survey.design import Array, Design, Estimate
+from temporal_adapters.stages.survey.fieldwork import Fielded
+from temporal_adapters.stages.survey.keep import kept
+from temporal_adapters.stages.survey.observations import COLUMNS, MAPPED, Observations
+from temporal_adapters.stages.survey.respondents import SUFFIXES, Respondents, parquet_columns, parquet_table
+from temporal_adapters.stages.survey.ticks import number_of, spelled, ticked
+from temporal_adapters.study.config.survey import Survey
+from temporal_adapters.study.questionnaire import nonresponse
 
-SUFFIXES = (".sav", ".zsav", ".dta")
-_ENCODINGS = (None, "utf-8", "cp1252")
-_DAY = re.compile(r"(\d{4})[-_.]?(\d{2})[-_.]?(\d{2})")
+__all__ = ["SUFFIXES", "has_variables", "parquet_columns", "parquet_table", "read"]
 
 Variables = Mapping[str, str | Mapping[str, str]]
-"""Question -> variable with one code per answer, or question -> {option: variable that is 1 where it was ticked}."""
+"""Question -> variable with one code per answer, or question -> {option: variable that says where it was ticked}."""
 
 
-@dataclass(frozen=True)
-class Respondents:
-    """One file: columns as arrays (None where missing), value labels, and what was noticed."""
-
-    columns: Mapping[str, Sequence[Any]]
-    labels: Mapping[str, Mapping[Any, str]]
-    notes: tuple[str, ...]
+def has_variables(header: Sequence[str], settings: Survey) -> bool:
+    """Say whether a table's columns are the variables that the study names for its questions."""
+    single = [variable for variable in settings.variables.values() if isinstance(variable, str)]
+    return bool(single) and set(single) <= set(header)
 
 
-def read(
-    path: Path, variables: Variables, weight: str | None, date_column: str | None, missing: Sequence[float]
-) -> Observations:
-    """Read one wave.
-
-    Parameters
-    ----------
-    path
-        SPSS or Stata file.
-    variables
-        Questions and their variables.
-    weight
-        Weight variable; every respondent counts once without it.
-    date_column
-        Variable with the day of the interview; without it the file's name must hold the day (2023-04-03).
-    missing
-        Codes that count as no answer, beside those the file declares.
+def read(path: Path, settings: Survey) -> Observations:
+    """Read the waves of one file.
 
     Raises
     ------
     SurveyError
         Naming the file and the variable.
     """
+    own = settings.wave_of(path)
+    variables = {**settings.variables, **(own.variables if own else {})}
     if not variables:
         raise SurveyError(f"{path}: name the questions in survey.variables, such as {{mood: q1}}")
-    people = _load(path)
-    start, end = _fieldwork(people, date_column, path)
-    weights = _weights(people, weight, path)
-    rows = []
-    for question, variable in variables.items():
-        if isinstance(variable, str):
-            shares = _single(people, variable, weights, frozenset(missing), path)
-        else:
-            shares = _multiple(people, variable, weights, frozenset(missing), path)
-        rows += [(path.stem, start, end, question, *share) for share in shares]
-    return Observations(pl.DataFrame(rows, schema=COLUMNS, orient="row"), rounding=0.0, notes=people.notes)
-
-
-def _load(path: Path) -> Respondents:
-    import pyreadstat
-
-    reader = pyreadstat.read_dta if path.suffix == ".dta" else pyreadstat.read_sav
-    problem: Exception | None = None
-    for encoding in _ENCODINGS:
-        try:
-            columns, meta = reader(str(path), encoding=encoding, output_format="dict")
-        except (pyreadstat.ReadstatError, UnicodeDecodeError, OSError) as error:
-            problem = error
-            continue
-        notes = (f"{path}: read as {encoding}",) if encoding else ()
-        return Respondents({name: list(column) for name, column in columns.items()}, meta.variable_value_labels, notes)
-    raise SurveyError(f"{path}: cannot be read as an SPSS or Stata file ({problem})")
-
-
-def _column(people: Respondents, name: str, path: Path) -> Sequence[Any]:
-    if name not in people.columns:
-        raise SurveyError(f"{path} has no variable {name!r} (it has {', '.join(list(people.columns)[:8])} ...)")
-    return people.columns[name]
-
-
-def _fieldwork(people: Respondents, name: str | None, path: Path) -> tuple[date, date]:
-    if name is None:
-        found = _DAY.search(path.stem)
-        if found is None:
-            raise SurveyError(
-                f"{path}: its name holds no day (such as 2023-04-03); rename it or name the variable with the"
-                " interview's day in survey.columns: {date: ...}"
-            )
-        try:
-            day = date(int(found[1]), int(found[2]), int(found[3]))
-        except ValueError:
-            raise SurveyError(f"{path}: {found[0]!r} in its name is not a day") from None
-        return day, day
-    days = [
-        _day(value, f"{path}: {name}") for value in _column(people, name, path) if value is not None and value == value
-    ]
-    if not days:
-        raise SurveyError(f"{path}: {name} holds no day")
-    return min(days), max(days)
-
-
-def _day(value: Any, where: str) -> date:
-    if hasattr(value, "date") and callable(value.date):
-        return date.fromisoformat(value.date().isoformat())
-    return value if isinstance(value, date) else values.parse_dates([str(value)], where)[0]
-
-
-def _weights(people: Respondents, name: str | None, path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
-    if name is None:
-        return np.ones(len(next(iter(people.columns.values()))))
-    weights = np.array([np.nan if value is None else float(value) for value in _column(people, name, path)])
-    bad = ~np.isfinite(weights) | (weights < 0)
-    if bad.any():
-        raise SurveyError(
-            f"{path}: {name} of {int(bad.sum())} respondents is missing or negative: give every one a weight"
-        )
-    return weights
-
-
-def _answered(values_: Sequence[Any], missing: frozenset[float]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    return np.array(
-        [value is not None and value == value and value != "" and value not in missing for value in values_]
+    people = respondents.load(path, settings.encoding, settings.delimiter)
+    if settings.keep:
+        people = people.only(kept(people.columns, settings.keep, people.where, people.labels))
+    people, weight_notes = _with_weights(people, (own.weight if own else None) or settings.weight, settings)
+    found, notes = fieldwork.waves(people, path, settings)
+    codes = own.codes if own else {}
+    asked = [_question(people, name, variable, settings, codes.get(name, {})) for name, variable in variables.items()]
+    rows, mapped = [], []
+    for wave in found:
+        for question in asked:
+            answers, gave = question.of(people, wave, settings)
+            rows += answers
+            mapped += gave
+    if not rows:
+        raise SurveyError(f"{path}: nobody answered {', '.join(question.name for question in asked)}")
+    return Observations(
+        pl.DataFrame(rows, schema=COLUMNS, orient="row"),
+        rounding=0.0,
+        notes=(*people.notes, *weight_notes, *notes, *(note for question in asked for note in question.notes)),
+        mapped=pl.DataFrame(mapped, schema=MAPPED, orient="row"),
     )
 
 
-def _single(
-    people: Respondents, variable: str, weights: Any, missing: frozenset[float], path: Path
-) -> list[tuple[str, float, float, int]]:
-    answers = _column(people, variable, path)
-    valid = _answered(answers, missing)
-    if not valid.any():
-        raise SurveyError(f"{path}: nobody answered {variable}")
-    labels = people.labels.get(variable, {})
-    seen = {answer for answer, is_valid in zip(answers, valid, strict=True) if is_valid}
-    codes = [code for code in labels if code not in missing]
-    codes += sorted(code for code in seen if code not in codes)
-    found = []
+_WEIGHT = "survey.weight of the respondents"
+"""Name under which the weights travel with the respondents; no file has such a variable."""
+
+
+def _with_weights(people: Respondents, name: str | None, settings: Survey) -> tuple[Respondents, list[str]]:
+    if name is None:
+        return replace(people, columns={**people.columns, _WEIGHT: [1.0] * people.height}), []
+    weights, n_bad = [], 0
+    for value in people.column(name, "survey.weight"):
+        number = number_of(value)
+        usable = number is not None and np.isfinite(number) and number >= 0 and not people.is_declared(name, value)
+        weights.append(number if usable else None)
+        n_bad += not usable
+    notes = []
+    if n_bad:
+        said = f"{people.where}: {name} of {n_bad} of {people.height} respondents is missing or negative"
+        if settings.no_weight == "refuse":
+            raise SurveyError(f"{said}: give every one a weight, or set survey.no_weight to drop or one")
+        notes = [f"{said}: {'left out' if settings.no_weight == 'drop' else 'they count once'} (survey.no_weight)"]
+    if settings.no_weight == "drop":
+        people = people.only([weight is not None for weight in weights])
+        weights = [weight for weight in weights if weight is not None]
+    filled = [1.0 if weight is None else weight for weight in weights]
+    return replace(people, columns={**people.columns, _WEIGHT: filled}), notes
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A question of one file: its options with the codes that mean them, and the codes that mean no answer."""
+
+    name: str
+    variables: Mapping[str, str]
+    """Option -> variable; one variable for all options where one code is given per answer."""
+    codes: Mapping[str, frozenset[Any]]
+    missing: Mapping[str, frozenset[Any]]
+    notes: tuple[str, ...]
+
+    def of(
+        self, people: Respondents, wave: Fielded, settings: Survey
+    ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        """Return rows of `COLUMNS` and of `MAPPED` for one wave; none where nobody answered."""
+        columns = {name: [people.columns[name][row] for row in wave.rows] for name in set(self.variables.values())}
+        answered = [_answered(columns[name], self.missing[name]) for name in dict.fromkeys(self.variables.values())]
+        valid = np.any(answered, axis=0)
+        weights = np.array([people.columns[_WEIGHT][row] for row in wave.rows], dtype=float)
+        if not valid.any() or not (weights * valid).sum() > 0:
+            return [], []
+        design = Design(weights, *(_labels_of(people, name, wave) for name in (settings.strata, settings.clusters)))
+        rows, mapped = [], []
+        for option, variable in self.variables.items():
+            ticked = np.array([value in self.codes[option] for value in columns[variable]]) & valid
+            found: Estimate = design.share(ticked, valid)
+            rows.append(
+                (wave.name, wave.start, wave.end, None, self.name, option, found.share, found.se, found.n, None)
+            )
+        for variable, column in columns.items():
+            mapped += list(self._mapped(people, wave, variable, column))
+        return rows, mapped
+
+    def _mapped(
+        self, people: Respondents, wave: Fielded, variable: str, column: Sequence[Any]
+    ) -> Iterator[tuple[Any, ...]]:
+        labels = people.labels_of(variable)
+        meaning = {
+            code: option for option, codes in self.codes.items() if self.variables[option] == variable for code in codes
+        }
+        there = [value for value in column if value is not None]
+        for code in sorted(set(there), key=lambda v: (isinstance(v, str), v)):
+            yield wave.name, self.name, variable, spelled(code), labels.get(code), meaning.get(code), there.count(code)
+
+
+def _labels_of(people: Respondents, name: str | None, wave: Fielded) -> Array | None:
+    if name is None:
+        return None
+    column = people.column(name, "survey.strata or survey.clusters")
+    return np.array([str(column[row]) for row in wave.rows])
+
+
+def _answered(column: Sequence[Any], missing: frozenset[Any]) -> Array:
+    return np.array([value is not None and value not in missing for value in column], dtype=bool)
+
+
+def _question(
+    people: Respondents, name: str, variable: str | Mapping[str, str], settings: Survey, renamed: Mapping[str, str]
+) -> _Question:
+    return (
+        _single(people, name, variable, settings, renamed)
+        if isinstance(variable, str)
+        else _multiple(people, name, variable, settings)
+    )
+
+
+def _missing(people: Respondents, variable: str, settings: Survey) -> dict[Any, str]:
+    """Return code -> why it is no answer, for one variable."""
+    column, labels = people.column(variable, "survey.variables"), people.labels_of(variable)
+    answers = {spelled(code) for code in settings.answer_codes}
+    codes = {spelled(code) for code in settings.missing_codes}
+    said = nonresponse.kinds(labels)
+    found = {}
+    for code in {*(value for value in column if value is not None), *labels}:
+        if spelled(code) in answers:
+            continue
+        text = nonresponse.kind(code) if isinstance(code, str) and code not in labels else None
+        kind = said.get(code) or text
+        if people.is_declared(variable, code):
+            found[code] = "declared missing"
+        elif spelled(code) in codes:
+            found[code] = "survey.missing_codes"
+        elif kind in ("refused", "missing") or (kind == "dont_know" and settings.dont_know == "missing"):
+            found[code] = "its label says so"
+    return found
+
+
+def _single(people: Respondents, name: str, variable: str, settings: Survey, renamed: Mapping[str, str]) -> _Question:
+    column, labels = people.column(variable, "survey.variables"), people.labels_of(variable)
+    variable = (
+        variable
+        if variable in people.columns
+        else next(c for c in people.columns if c.casefold() == variable.casefold())
+    )
+    missing = _missing(people, variable, settings)
+    counts: dict[Any, int] = {}
+    for value in column:
+        if value is not None:
+            counts[value] = counts.get(value, 0) + 1
+    codes = [
+        code for code in labels if code not in missing and (code in counts or nonresponse.kind(labels[code]) is None)
+    ]
+    codes += sorted(
+        (code for code in counts if code not in codes and code not in missing), key=lambda v: (isinstance(v, str), v)
+    )
+    _refuse_unknown(people, variable, [code for code in codes if code not in labels], counts, settings, renamed)
+    options: dict[str, set[Any]] = {}
     for code in codes:
-        ticked = np.array([value == code for value in answers])
-        found.append((str(labels.get(code, _name(code))), *_share(ticked[valid], weights[valid])))
-    return found
+        label = str(labels.get(code, spelled(code)))
+        options.setdefault(renamed.get(spelled(code), renamed.get(label, label)), set()).add(code)
+    if not options:
+        raise SurveyError(f"{people.where}: nobody answered {variable}")
+    return _Question(
+        name,
+        dict.fromkeys(options, variable),
+        {option: frozenset(codes_) for option, codes_ in options.items()},
+        {variable: frozenset(missing)},
+        _missing_notes(people, variable, missing, counts),
+    )
 
 
-def _multiple(
-    people: Respondents, variables: Mapping[str, str], weights: Any, missing: frozenset[float], path: Path
-) -> list[tuple[str, float, float, int]]:
-    columns = {option: _column(people, name, path) for option, name in variables.items()}
-    answered = np.array([_answered(column, missing) for column in columns.values()])
-    valid = answered.any(axis=0)
-    if not valid.any():
-        raise SurveyError(f"{path}: nobody answered {', '.join(variables.values())}")
-    found = []
-    for option, column in columns.items():
-        ticked = np.array([value == 1 for value in column])
-        found.append((option, *_share(ticked[valid], weights[valid])))
-    return found
+_MOST_ANSWERS = 50
+"""Different values without labels beyond which a variable is no question with answers (an age, an income)."""
 
 
-def _share(ticked: Any, weights: Any) -> tuple[float, float, int]:
-    total, n = float(weights.sum()), len(weights)
-    share = float((weights * ticked).sum() / total)
-    effect = n * float((weights**2).sum()) / total**2
-    return share, float(np.sqrt(effect * share * (1 - share) / n)), n
+def _refuse_unknown(
+    people: Respondents,
+    variable: str,
+    bare: Sequence[Any],
+    counts: Mapping[Any, int],
+    settings: Survey,
+    renamed: Mapping[str, str],
+) -> None:
+    """Refuse codes without a label outside the labelled ones: 99 beside 1 to 5 is no answer, 3 between 0 and 10 is."""
+    if len(bare) > _MOST_ANSWERS:
+        raise SurveyError(f"{people.where}: {variable} holds {len(bare)} values without labels: is it a question?")
+    known = {spelled(code) for code in settings.answer_codes} | set(renamed)
+    labels = people.labels_of(variable)
+    numbers = [n for code in labels if nonresponse.kind(labels[code]) is None and (n := number_of(code)) is not None]
+    odd = [
+        code
+        for code in bare
+        if numbers and spelled(code) not in known and not min(numbers) <= (number_of(code) or 0.0) <= max(numbers)
+    ]
+    if odd:
+        raise SurveyError(
+            f"{people.where}: {variable} holds {spelled(odd[0])} ({counts[odd[0]]} respondents), which has no label"
+            " and is not declared missing: name it in survey.missing_codes or in survey.answer_codes"
+        )
 
 
-def _name(code: Any) -> str:
-    return str(int(code)) if isinstance(code, float) and code.is_integer() else str(code)
+def _missing_notes(
+    people: Respondents, variable: str, missing: Mapping[Any, str], counts: Mapping[Any, int]
+) -> tuple[str, ...]:
+    labels = people.labels_of(variable)
+    left = [
+        f"{spelled(code)}{f' {labels[code]!r}' if code in labels else ''} ({counts[code]}, {why})"
+        for code, why in missing.items()
+        if counts.get(code)
+    ]
+    return (f"{people.where}: {variable}: no answer, left out of the base: {', '.join(left)}",) if left else ()
+
+
+def _multiple(people: Respondents, name: str, variables: Mapping[str, str], settings: Survey) -> _Question:
+    yes, missing = {}, {}
+    for option, variable in variables.items():
+        column = people.column(variable, "survey.variables")
+        left_out = frozenset(_missing(people, variable, settings))
+        yes[option] = ticked(people, variable, [v for v in column if v is not None and v not in left_out], settings)
+        missing[variable] = left_out
+    return _Question(name, dict(variables), yes, missing, ())
