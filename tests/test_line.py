@@ -186,7 +186,7 @@ def test_the_zone_of_the_machine_changes_nothing(study: Path, monkeypatch: pytes
         ("posts.csv", "2023-01-02T", "yesterday ", "build-weeks", "yesterday"),
         ("weather.yaml", "{text: rain}", "{text: sun}", "probe", "sun"),
         ("survey.csv", "2023-", "1999-", "correlate", "shares no week"),
-        ("survey.csv", "option", "answer", "correlate", "option"),
+        ("survey.csv", "option", "antwoord", "correlate", "option"),
     ],
 )
 def test_bad_input_is_one_sentence_that_names_it(

@@ -328,7 +328,7 @@ def test_values_above_1_are_percentages_only_where_the_sums_or_the_name_say_so(t
 def test_marks_of_no_number_are_missing_in_tidy_files_and_further_ones_are_named(tmp_path: Path) -> None:
     path = tmp_path / "s.csv"
     path.write_text("date,question,option,value,n\n2023-04-03,q,a,[c],90\n2023-04-10,q,a,40%,90\n2023-04-17,q,a,§,90\n")
-    with pytest.raises(SurveyError, match=r"'§' in row 4 does not.*survey\.missing_marks"):
+    with pytest.raises(SurveyError, match=r"'§' in row 4 is not a number.*survey\.missing_marks"):
         read(path)
     assert read(path, missing_marks=["§"])["week"].to_list() == [date(2023, 4, 10)]
 
