@@ -25,13 +25,14 @@ def ta(*argv: str) -> subprocess.CompletedProcess[str]:
 
 def fields(section: Any, prefix: str = "") -> dict[str, Any]:
     """Walk the models themselves, not their schema."""
-    from typing import get_args
+    from typing import get_args, get_origin
 
     from pydantic import BaseModel
 
     found: dict[str, Any] = {}
     for name, info in section.model_fields.items():
-        kinds = [info.annotation, *get_args(info.annotation)]
+        # A list of sections (survey.waves) is one setting, a section is its fields.
+        kinds = [] if get_origin(info.annotation) is tuple else [info.annotation, *get_args(info.annotation)]
         below = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
         found |= fields(below[0], f"{prefix}{name}.") if below else {f"{prefix}{name}": info}
     return found

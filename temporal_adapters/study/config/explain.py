@@ -200,6 +200,8 @@ def _kind(node: dict[str, Any]) -> str:
         inner = node.get("items") or node.get("prefixItems", [{}])[0]
         length = f" of {node['minItems']}" if node.get("minItems") == node.get("maxItems") is not None else ""
         return f"list{length}: {_kind(inner)}" if inner else "list"
+    if "$ref" in node:
+        return f"section {str(node['$ref']).rpartition('/')[2].lower()}"
     word = node.get("format") or _WORDS.get(str(node.get("type")), "anything")
     limits = [words.format(node[name]) for name, words in _BOUNDS.items() if name in node]
     return f"{word} ({', '.join(limits)})" if limits else str(word)
