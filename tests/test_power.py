@@ -17,9 +17,9 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from temporal_adapters.cli import app
-from temporal_adapters.cli import power as cli_power
 from temporal_adapters.engines.significance import power
 from temporal_adapters.engines.significance.effort import PARTS, Effort, Noise, Question, needed, what_if
+from temporal_adapters.front.power import planned_noise
 from temporal_adapters.ground.errors import CorrelateError, ValidityError
 from temporal_adapters.stages import trust
 from temporal_adapters.study.artifacts.documents import Halved, Trust
@@ -334,7 +334,7 @@ def test_reliability_for_other_posts_and_users_agrees_with_brute_force() -> None
 
 def test_the_models_reliability_by_hand_leaves_the_surveys_noise_alone() -> None:
     measured = trust.Measured((Noise(rest=0.2, survey_rest=1.0),), 0.7, Effort(weeks=60), ())
-    by_hand = cli_power._noise(measured, None, None, 1 / 1.2, None)
+    by_hand = planned_noise(measured, None, None, 1 / 1.2, None)
     for one, other in zip(by_hand, measured.noise, strict=True):
         assert one.reliability_survey(measured.effort) == pytest.approx(0.5)
         assert one.reliability_model(measured.effort) == pytest.approx(other.reliability_model(measured.effort))

@@ -27,9 +27,7 @@ def _series(
     quiet: QuietOption = None,
 ) -> None:
     """Pool the answers into weekly series and put the survey beside them."""
-    from temporal_adapters import line
-
-    line.make(open_session(study, runs, overrides, quiet).work(), since="series", until="series")
+    open_session(study, runs, overrides, quiet).make(since="series", until="series")
 
 
 def _correlate(
@@ -40,14 +38,13 @@ def _correlate(
     quiet: QuietOption = None,
 ) -> None:
     """Correlate the series with the survey: lags, honest p-values, verdicts."""
-    from temporal_adapters import line
     from temporal_adapters.stages import correlate
 
     session = open_session(study, runs, overrides, quiet)
-    line.make(session.work(), since="series", until="series")
+    session.make(since="series", until="series")
     for one in correlate.accept(session.study, session.run, deviate) if deviate is not None else []:
         session.display.say(f"correlate: deviation from the plan recorded: {one.what}")
-    line.make(session.work(), since="correlate", until="correlate")
+    session.make(since="correlate", until="correlate")
     typer.echo(session.run.sentences.read_text(encoding="utf-8").rstrip())
 
 

@@ -34,9 +34,7 @@ def _pretrain(
 
         demo.write(demo_base, Display(quiet))
         return
-    from temporal_adapters import line
-
-    line.make(open_session(study, runs, overrides, quiet).work(), since="pretrain", until="pretrain")
+    open_session(study, runs, overrides, quiet).make(since="pretrain", until="pretrain")
 
 
 def register(app: typer.Typer) -> None:

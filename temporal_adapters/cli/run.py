@@ -42,9 +42,7 @@ def _demo(runs: RunsOption = DEFAULT_RUNS, quiet: QuietOption = None) -> None:
 
 
 def _make(session: Session) -> None:
-    from temporal_adapters import line
-
-    line.make(session.work())
+    session.make()
 
 
 def register(app: typer.Typer) -> None:

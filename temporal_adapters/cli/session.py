@@ -57,6 +57,13 @@ class Session:
     run: RunFolder
     display: Display
 
+    def make(self, *, since: str | None = None, until: str | None = None, engine: Engine | None = None) -> None:
+        """Run stages of the line; they speak through this session's display."""
+        from temporal_adapters import front
+
+        said = self.display.say
+        front.run(self.study, until, since=since, engine=engine, listener=self.display, say=said)
+
     def work(self, engine: Engine | None = None) -> Work:
         """Return what stages of the line run on; they speak through this session's display."""
         from temporal_adapters.line import Work

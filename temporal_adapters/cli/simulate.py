@@ -37,9 +37,7 @@ def _simulate(
     All knobs are fields of the section `simulate`, for example: ta simulate --set simulate.seed=11
     """
     if labelled is None:
-        from temporal_adapters import line
-
-        line.make(open_session(study, runs, overrides, quiet).work(), since="simulate", until="simulate")
+        open_session(study, runs, overrides, quiet).make(since="simulate", until="simulate")
     else:
         _write_labelled(open_session(study, runs, overrides, quiet, keep_log=False), labelled, per_label)
 

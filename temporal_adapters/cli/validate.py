@@ -31,11 +31,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole result
 
 def stage(session: Session) -> None:
     """Measure how well the session's study, and the references that it names, recover the truth of its world."""
-    from temporal_adapters import line
     from temporal_adapters.proof import validate
 
     validate.require_world(session.study)
-    line.make(session.work(), until="series")
+    session.make(until="series")
     manifest = validate.build(session.study, session.run, listener=session.display)
     session.display.say(f"validate: {manifest.facts['n_methods']} methods over {manifest.facts['n_weeks']} weeks")
 

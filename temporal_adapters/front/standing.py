@@ -91,6 +91,11 @@ class Standing:
         """The first stage that is not done; None when all are."""
         return next((stage for stage in self.stages if stage.state != "done"), None)
 
+    def __str__(self) -> str:
+        from temporal_adapters.front.standing_lines import lines
+
+        return "\n".join(lines(self))
+
 
 def standing(study: Study, run: RunFolder, given: Given = Given()) -> Standing:  # noqa: B008 (frozen)
     """Look at a run folder without changing it; `given` is how the person named the study."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import PrivateAttr
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
@@ -88,6 +89,13 @@ class Study(Section):
     mix: Mix | None = None
     """The mixing experiment; `ta mix` has its own settings without it."""
 
+    _runs: Path = PrivateAttr(Path("runs"))
+
+    @property
+    def runs(self) -> Path:
+        """Folder of all runs that ``{run}`` in the study's paths was resolved with."""
+        return self._runs
+
 
 def load_study(reference: str | Path, runs: Path = Path("runs"), overrides: Sequence[str] = ()) -> Study:
     """Read one study.
@@ -114,7 +122,9 @@ def load_study(reference: str | Path, runs: Path = Path("runs"), overrides: Sequ
         _override(document, override)
     shipped = path.parent == resources.folder("studies")
     context = {"folder": Path() if shipped else path.parent, "run": runs / str(document.get("study", "study"))}
-    return validate(Study, document, path, context)
+    study = validate(Study, document, path, context)
+    study._runs = runs
+    return study
 
 
 def _find(reference: str) -> Path:

@@ -1,0 +1,10 @@
+from .ask import questionnaire as questionnaire
+from .ask import score as score
+from .power import Power as Power
+from .power import power as power
+from .runs import Run as Run
+from .runs import open_run as open_run
+from .runs import run as run
+from .runs import status as status
+from .standing import Standing as Standing
+from .studies import load_study as load_study
