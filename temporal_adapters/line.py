@@ -185,9 +185,11 @@ def train(work: Work, weeks: Sequence[str] | None = None, seeds: Sequence[int] |
         Labels of weeks, and seeds of the study; None: all.
     """
     from temporal_adapters import scale
-    from temporal_adapters.stages.train.plan import items
+    from temporal_adapters.stages.train import abandoned, items
 
     engine = work.engine or scale.Engine()
+    for name, holder in abandoned(items(work.study, work.run, weeks, seeds)):
+        work.say(f"train: {name} is taken over from process {holder.pid} on {holder.host}, which is gone")
     scale.train(work.study, work.run, engine=engine, weeks=weeks, seeds=seeds, listener=work.listener)
     wanted = items(work.study, work.run, weeks, seeds)
     left = [item for item in wanted if not item.is_done]

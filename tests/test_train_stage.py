@@ -18,9 +18,11 @@ from typer.testing import CliRunner
 
 from temporal_adapters.cli import app
 from temporal_adapters.ground.errors import TrainError
+from temporal_adapters.ground.processes import HOST, Holder
 from temporal_adapters.stages import train
-from temporal_adapters.stages.train.claim import Claim
+from temporal_adapters.stages.train.claim import Claim, holder, is_abandoned
 from temporal_adapters.study.artifacts import RunFolder, read_manifest
+from temporal_adapters.study.artifacts.publish import ABANDONED_AFTER_S
 from temporal_adapters.study.config import load_study
 
 STUDY = """
@@ -255,3 +257,25 @@ def test_the_number_of_threads_changes_no_byte(tmp_path, base_folder):
             torch.set_num_threads(before)
         found.append(weights(run))
     assert found[0] == found[1]
+
+
+def test_a_claim_of_a_process_id_that_was_given_out_again_and_one_without_a_name_are_taken_over(tmp_path):
+    path = tmp_path / "x.claim"
+    path.write_text(f"{HOST} {os.getpid()} 12345.0\n")
+    assert is_abandoned(path)
+    claim = Claim.take(path)
+    assert claim is not None and holder(path) == Holder.here()
+    claim.release()
+    path.write_text("")  # a disk that was full when it was written
+    assert not is_abandoned(path)
+    os.utime(path, (time.time() - 60, time.time() - 60))
+    assert is_abandoned(path)
+
+
+def test_a_claim_from_another_machine_is_taken_over_by_its_age_alone(tmp_path):
+    path = tmp_path / "x.claim"
+    path.write_text("elsewhere 1 12345.0\n")
+    assert Claim.take(path) is None
+    old = time.time() - ABANDONED_AFTER_S - 1
+    os.utime(path, (old, old))
+    assert Claim.take(path) is not None

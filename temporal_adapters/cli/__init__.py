@@ -1,8 +1,8 @@
 """The command `ta`: argv to one library call per command.
 
-Takes argv, gives an exit code: 0 done, 1 the input is at fault, 2 the command line is at fault, 130 interrupted. A
-`TemporalAdaptersError` is printed as one sentence; anything else is a bug and keeps its traceback. Nothing heavy is
-imported until a command runs.
+Takes argv, gives an exit code: 0 done, 1 the input is at fault, 2 the command line is at fault, 130 and 143 stopped by
+SIGINT and SIGTERM. A `TemporalAdaptersError`, and what a disk or the memory refuses, is printed as a sentence; anything
+else is a bug and keeps its traceback. Nothing heavy is imported until a command runs.
 """
 
 from __future__ import annotations
@@ -68,14 +68,26 @@ _register()
 
 def main() -> None:
     """Run `ta` and leave with its exit code."""
+    from temporal_adapters.cli.ending import Stopped, stopping
     from temporal_adapters.cli.session import command
 
-    try:
-        with command():
-            app()
-    except TemporalAdaptersError as error:
-        typer.echo(f"ta: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("ta: interrupted; finished items are kept, run the same command again to go on", err=True)
-        sys.exit(130)
+    with stopping() as signals:
+        try:
+            with command():
+                app()
+        except SystemExit as leaving:
+            # Typer makes a plain exit of an interruption.
+            sys.exit(signals.said() if signals.number and leaving.code else leaving.code)
+        except (Stopped, KeyboardInterrupt):
+            sys.exit(signals.said())
+        except TemporalAdaptersError as error:
+            typer.echo(f"ta: {error}", err=True)
+            sys.exit(error.exit_code)
+        except BaseException as error:
+            from temporal_adapters.ground.storage import explain
+
+            known = explain(error)
+            if known is None:
+                raise
+            typer.echo(f"ta: {known}", err=True)
+            sys.exit(known.exit_code)

@@ -28,6 +28,10 @@ _LOG_EVERY_S = 60.0
 """Seconds between two lines of one item in the log."""
 
 
+last: Tick | None = None
+"""The last sign of life of this process: what an interrupted command says it has done."""
+
+
 @dataclass
 class _Pace:
     """How fast something goes: the units done since its first tick, over the time since then."""
@@ -100,9 +104,12 @@ class Display:
         """Append one line to the log, if there is one."""
         if self.log is None:
             return
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {sentence}\n")
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {sentence}\n")
+        except (OSError, ValueError):
+            self.log = None  # a place that cannot be written stops nobody who only reads; whoever writes says so
 
     @contextlib.contextmanager
     def whole(self, command: str) -> Iterator[None]:
@@ -125,6 +132,8 @@ class Display:
     def __call__(self, tick: Tick) -> None:
         """Show `tick`."""
         now_s = time.monotonic()
+        global last
+        last = tick
         stage = self._stages.setdefault(tick.stage, _Stage(_Pace(now_s, tick.done)))
         is_new = tick.item != stage.item
         if is_new:

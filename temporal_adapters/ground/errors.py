@@ -8,6 +8,8 @@ Takes nothing, gives the exception classes, knows no stage.
     |- TableError                  a table that breaks its schema
     |- ResourceError               a packaged query or config that does not exist
     |- ArtifactError               a run folder: broken, locked or incomplete results
+    |- StorageError                a disk that is full, read-only or does not let us
+    |- OutOfMemoryError            more memory was needed than there is
     |- QuestionnaireError          a questionnaire file
     |- ModelError                  a base model, tokenizer or adapter that cannot be loaded
     |- PanelError                  raw dumps of posts
@@ -59,6 +61,14 @@ class ResourceError(TemporalAdaptersError):
 
 class ArtifactError(TemporalAdaptersError):
     """A run folder holds something broken, locked or incomplete."""
+
+
+class StorageError(TemporalAdaptersError):
+    """A disk is full, read-only, out of inodes or quota, or does not let this user write."""
+
+
+class OutOfMemoryError(TemporalAdaptersError):
+    """More memory was needed than the machine, or a limit, gives."""
 
 
 class QuestionnaireError(TemporalAdaptersError):

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import ScaleError, TemporalAdaptersError
+from temporal_adapters.ground.processes import end_with_parent, ended_by, starting_children
 from temporal_adapters.ground.progress import Listener, Tick
+from temporal_adapters.ground.storage import explain
 from temporal_adapters.scale.tally import Tally
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from temporal_adapters.study.config import Study
 
 _ROUNDS = 3  # times that workers are started again after one was killed
+_END_S = 0.5  # what a worker gets to end by itself
 _START_S = 6.0  # a worker's start: Python, torch, transformers
 _CPU_FLOPS = 3e10  # what one core reaches with small matrices; only decides whether more workers pay
 _MOST = 16  # workers on one machine; beyond it their shared files are the bottleneck
@@ -81,16 +84,18 @@ def work(
             return
         tally = Tally(sum(sizes[item.name] for item in left), listener)
         codes = _one_round(study, run, left, count, tally)
-        if not any(codes):
+        if not any(codes.values()):
             return
+        died = "; ".join(f"{name} {ended_by(code)}" for name, code in codes.items() if code)
+        tally.say(f"{died}; started again")
     raise ScaleError(
-        f"workers died again and again (exit codes {sorted(set(codes))}): the machine may lack memory; use fewer"
-        " (--workers 1)"
+        f"workers died {_ROUNDS} times ({died}): use fewer (--workers 1), lower train.together or train.micro_batch;"
+        " finished adapters are kept"
     )
 
 
-def _one_round(study: Study, run: RunFolder, todo: Sequence[Item], count: int, tally: Tally) -> list[int]:
-    """Start `count` workers, wait for them, return their exit codes."""
+def _one_round(study: Study, run: RunFolder, todo: Sequence[Item], count: int, tally: Tally) -> dict[str, int]:
+    """Start `count` workers, wait for them, return their names and exit codes."""
     context = multiprocessing.get_context("spawn")
     messages: Any = context.Queue()
     names, count = [item.name for item in todo], min(count, len(todo))
@@ -98,8 +103,9 @@ def _one_round(study: Study, run: RunFolder, todo: Sequence[Item], count: int, t
         context.Process(target=_worker, args=(number, count, study, run, names, messages), name=f"train-{number}")
         for number in range(count)
     ]
-    for worker in workers:
-        worker.start()
+    with starting_children():
+        for worker in workers:
+            worker.start()
     try:
         while any(worker.is_alive() for worker in workers):
             _listen(messages, tally, 0.2)
@@ -107,8 +113,11 @@ def _one_round(study: Study, run: RunFolder, todo: Sequence[Item], count: int, t
     finally:
         for worker in workers:
             worker.terminate()
+        for worker in workers:
+            worker.join(_END_S)
+            worker.kill()
             worker.join()
-    return [worker.exitcode or 0 for worker in workers]
+    return {worker.name: worker.exitcode or 0 for worker in workers}
 
 
 def _listen(messages: Any, tally: Tally, wait_s: float) -> None:
@@ -125,6 +134,7 @@ def _listen(messages: Any, tally: Tally, wait_s: float) -> None:
 
 def _worker(number: int, count: int, study: Study, run: RunFolder, names: Sequence[str], messages: Any) -> None:
     """Run in a process of its own, one of `count`: train what nobody else has claimed."""
+    end_with_parent()
     os.environ["CUDA_VISIBLE_DEVICES"] = _gpu(number)
     import torch
 
@@ -137,8 +147,11 @@ def _worker(number: int, count: int, study: Study, run: RunFolder, names: Sequen
         # Each begins elsewhere, so that claims rarely collide.
         shift = number * len(todo) // max(1, number + 1)
         work(study, run, todo[shift:] + todo[:shift], listener=_Messenger(str(number), messages))
-    except TemporalAdaptersError as error:
-        messages.put((str(number), error))
+    except Exception as error:
+        known = error if isinstance(error, TemporalAdaptersError) else explain(error, run.root)
+        if known is None:
+            raise
+        messages.put((str(number), known))
 
 
 def _gpu(number: int) -> str:

@@ -1,3 +1,4 @@
+from .claim import abandoned as abandoned
 from .estimate import Estimate as Estimate
 from .estimate import estimate as estimate
 from .job import Fitted as Fitted

@@ -2,21 +2,30 @@
 
 Takes the path of a claim file, gives yes or no. Knows no adapters.
 
-A claim is a small file, created exclusively. Its holder touches it while at work; a claim whose holder is dead, or that
-nobody has touched for a while, can be taken over.
+A claim is a small file, created exclusively, that names its holder: host, process id, start time. Its holder touches it
+while at work. On the holder's own machine a claim can be taken over as soon as that process is gone; from another one,
+which cannot see the process, when nobody has touched it for ten minutes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from temporal_adapters.ground.processes import Holder
 from temporal_adapters.study.artifacts.publish import ABANDONED_AFTER_S
 
+if TYPE_CHECKING:
+    from temporal_adapters.stages.train.plan import Item
+
 TOUCH_EVERY_S = 30.0
+
+_WRITING_S = 10.0
+"""Seconds after which a claim without a name in it counts as left behind: whoever made it could not write it."""
 
 
 class Claim:
@@ -41,7 +50,8 @@ class Claim:
         if not is_abandoned(path):
             return None
         # Only one of several who notice can rename it away.
-        aside = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}")
+        here = Holder.here()
+        aside = path.with_name(f"{path.name}.{here.host}.{here.pid}")
         try:
             path.rename(aside)
         except FileNotFoundError:
@@ -64,25 +74,39 @@ class Claim:
 def _create(path: Path) -> bool:
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(f"{socket.gethostname()} {os.getpid()}\n")
+            file.write(f"{Holder.here()}\n")
     except FileExistsError:
         return False
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
     return True
+
+
+def holder(path: Path) -> Holder | None:
+    """Return who holds a claim; None where there is no claim, or nobody is named in it."""
+    try:
+        return Holder.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def abandoned(wanted: Iterable[Item]) -> Iterator[tuple[str, Holder]]:
+    """Yield the names of unfinished items that somebody claimed who is gone, and who that was."""
+    for item in wanted:
+        known = holder(item.claim_path)
+        if known is not None and is_abandoned(item.claim_path) and not item.is_done:
+            yield item.name, known
 
 
 def is_abandoned(path: Path) -> bool:
     """Return whether the claim's holder is dead, as far as this machine can tell; False where there is no claim."""
     try:
         age_s = time.time() - path.stat().st_mtime
-        host, _, process = path.read_text(encoding="utf-8").strip().partition(" ")
     except FileNotFoundError:
         return False
-    if host != socket.gethostname() or not process.isdigit():
-        return age_s > ABANDONED_AFTER_S
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    known = holder(path)
+    if known is None:
+        return age_s > _WRITING_S
+    is_alive = known.is_alive()
+    return age_s > ABANDONED_AFTER_S if is_alive is None else not is_alive

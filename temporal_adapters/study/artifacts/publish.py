@@ -13,14 +13,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from temporal_adapters.ground.errors import ArtifactError
+from temporal_adapters.ground.processes import HOST, Holder
+from temporal_adapters.ground.storage import explain
 from temporal_adapters.study.artifacts.keys import digest_file
 from temporal_adapters.study.artifacts.manifest import (
     Manifest,
@@ -34,7 +34,6 @@ from temporal_adapters.study.artifacts.manifest import (
 State = Literal["done", "stale", "partial", "missing"]
 
 _KEY = ".key"
-_HOST = socket.gethostname().replace(os.sep, "_")
 
 ABANDONED_AFTER_S = 600.0
 """Seconds without a change after which the partial folder of another host counts as left behind."""
@@ -105,41 +104,52 @@ def publish(
 
     Raises
     ------
-    ArtifactError
-        If the folder cannot be written.
+    StorageError, OutOfMemoryError
+        If the folder cannot be written, or memory runs out.
     """
     started = time.monotonic()
-    try:
+    with _explained(folder):
         partial = _open_partial(folder, key, resume)
-    except OSError as error:
-        raise ArtifactError(f"{folder} cannot be written: {error.strerror or error}") from None
     work = Work(partial)
     try:
-        yield work
+        with _explained(folder):
+            yield work
+            (partial / _KEY).unlink()
+            manifest = Manifest(
+                stage=stage,
+                key=key,
+                version=version,
+                created=now(),
+                seconds=round(time.monotonic() - started, 3),
+                config=config,
+                inputs=inputs,
+                outputs=describe_outputs(partial),
+                facts=work.facts,
+                environment=environment(device),
+            )
+            write_manifest(partial, manifest)
+            _move_into_place(partial, folder, key)
     except BaseException:
-        if not resume:
+        if not resume or not (partial / _KEY).is_file():
             shutil.rmtree(partial, ignore_errors=True)
         raise
-    (partial / _KEY).unlink()
-    manifest = Manifest(
-        stage=stage,
-        key=key,
-        version=version,
-        created=now(),
-        seconds=round(time.monotonic() - started, 3),
-        config=config,
-        inputs=inputs,
-        outputs=describe_outputs(partial),
-        facts=work.facts,
-        environment=environment(device),
-    )
-    write_manifest(partial, manifest)
-    _move_into_place(partial, folder, key)
+
+
+@contextlib.contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Say what a disk or the memory refuses in one sentence, whichever library met it."""
+    try:
+        yield
+    except Exception as error:
+        known = explain(error, folder)
+        if known is None:
+            raise
+        raise known from error
 
 
 def _open_partial(folder: Path, key: str, resume: bool) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    mine = folder.with_name(f"{folder.name}.partial-{_HOST}-{os.getpid()}")
+    mine = folder.with_name(f"{folder.name}.partial-{HOST}-{os.getpid()}")
     for partial in list(_partials(folder)):
         if partial != mine and _is_alive(partial):
             continue
@@ -149,7 +159,7 @@ def _open_partial(folder: Path, key: str, resume: bool) -> Path:
         elif partial != mine or _read_key(partial) != key or not resume:
             shutil.rmtree(partial, ignore_errors=True)
     mine.mkdir(exist_ok=True)
-    (mine / _KEY).write_text(key, encoding="utf-8")
+    (mine / _KEY).write_text(f"{key}\n{Holder.here()}\n", encoding="utf-8")
     return mine
 
 
@@ -158,24 +168,28 @@ def _partials(folder: Path) -> Iterator[Path]:
 
 
 def _read_key(partial: Path) -> str:
+    return _noted(partial)[0]
+
+
+def _holder(partial: Path) -> Holder | None:
+    return Holder.parse("".join(_noted(partial)[1:]))
+
+
+def _noted(partial: Path) -> list[str]:
+    """Return the key of the work in a partial folder and, since 0.2.0, who does it."""
     try:
-        return (partial / _KEY).read_text(encoding="utf-8")
-    except OSError:
-        return ""
+        return (partial / _KEY).read_text(encoding="utf-8").splitlines() or [""]
+    except (OSError, ValueError):
+        return [""]
 
 
 def _is_alive(partial: Path) -> bool:
     """Return whether a process of this host, or (as far as the files tell) of another, still works in `partial`."""
     host, _, pid = partial.name.rpartition(".partial-")[2].rpartition("-")
-    if host != _HOST or not pid.isdigit():
-        return time.time() - _last_touched(partial) < ABANDONED_AFTER_S
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    named = _holder(partial)
+    holder = named if named is not None else Holder(host, int(pid)) if pid.isdigit() else None
+    is_alive = None if holder is None else holder.is_alive()
+    return time.time() - _last_touched(partial) < ABANDONED_AFTER_S if is_alive is None else is_alive
 
 
 def _last_touched(partial: Path) -> float:
