@@ -45,7 +45,7 @@ BASIC: dict[str, Any] = {
         {"name": "part", "fractions": [0.25, 1]},
         {"name": "blind", "without_items": ["party_id"]},
     ],
-    "baselines": ["party-id", "conditional-logit", "logit"],
+    "baselines": ["party-id", *({"model": model, "tune": False} for model in ("conditional-logit", "logit"))],
     "published": "gpt-3.5-gles2017",
 }
 

@@ -31,11 +31,15 @@ def tasks(people: respondents.Respondents, condition: Condition, n_folds: int = 
     ]
 
 
+def untuned(model: Any) -> Baseline:
+    return Baseline.model_validate({**(model if isinstance(model, dict) else {"model": model}), "tune": False})
+
+
 def score(
     people: respondents.Respondents, model: Any, condition: Condition
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return truth, probabilities and own party over all folds."""
-    baseline = Baseline.model_validate(model)
+    baseline = untuned(model)
     done = [(task, baselines.predict(baseline, task)) for task in tasks(people, condition)]
     truth = np.concatenate([folds.class_indices(task.test, people.mapping) for task, _ in done])
     own = np.concatenate([task.own_party(task.test) for task, _ in done])
@@ -228,7 +232,7 @@ MODELS = [
 @pytest.mark.parametrize("model", [*MODELS, "boosting"])
 def test_every_model_gives_probabilities(people: respondents.Respondents, model: Any) -> None:
     task = tasks(people, Condition(name="full"))[0]
-    shares = baselines.predict(Baseline.model_validate(model), task)
+    shares = baselines.predict(untuned(model), task)
     assert shares.shape == (task.test.height, 8)
     assert (shares >= 0).all() and shares.sum(axis=1) == pytest.approx(1)
 

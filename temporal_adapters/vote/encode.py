@@ -35,6 +35,8 @@ class Columns:
         Codes with a column each; empty for a scale.
     center, scale
         Mean and standard deviation of a scale in the training part.
+    low, high
+        Lowest and highest value of a scale in the training part: beyond them a slope would be guesswork.
     flagged
         Whether a scale has a further column that is 1 where the answer is missing.
     """
@@ -43,6 +45,8 @@ class Columns:
     categories: tuple[str, ...] = ()
     center: float = 0.0
     scale: float = 1.0
+    low: float = -np.inf
+    high: float = np.inf
     flagged: bool = False
 
 
@@ -56,7 +60,8 @@ def encode(task: Task, encoding: Encoding, without: tuple[str, ...] = ()) -> tup
     encoding
         ``one-hot``: every code of every item, numbers and missing codes too, is a 0/1 column; a code that the training
         part lacks is all zeros (as in the published studies). ``ordinal``: scales and numbers are standardised columns,
-        a missing answer is the mean plus a 0/1 column; nominal items stay 0/1 columns.
+        cut at the training part's range, a missing answer is the mean plus a 0/1 column; nominal items stay 0/1
+        columns.
     without
         Items to leave out.
     """
@@ -75,8 +80,8 @@ def _plan(item: Item, codes: list[str], encoding: Encoding, mapping: SurveyMappi
     known = values[~np.isnan(values)]
     flagged = item.when_missing == "category" and len(known) < len(values)
     if not len(known) or known.std() == 0:
-        return Columns(item, (), float(known.mean()) if len(known) else 0.0, 1.0, flagged)
-    return Columns(item, (), float(known.mean()), float(known.std()), flagged)
+        return Columns(item, (), float(known.mean()) if len(known) else 0.0, 1.0, flagged=flagged)
+    return Columns(item, (), float(known.mean()), float(known.std()), float(known.min()), float(known.max()), flagged)
 
 
 def _scale(item: Item, codes: list[str], mapping: SurveyMapping) -> Floats:
@@ -104,6 +109,7 @@ def _matrix(plan: list[Columns], frame: pl.DataFrame, mapping: SurveyMapping) ->
             continue
         values = _scale(columns.item, codes, mapping)
         gone = np.isnan(values)
+        values = np.clip(values, columns.low, columns.high)
         blocks.append(np.where(gone, 0.0, (values - columns.center) / columns.scale)[:, None])
         if columns.flagged:
             blocks.append(gone.astype(float)[:, None])

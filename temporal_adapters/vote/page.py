@@ -42,7 +42,8 @@ _TITLES = {
 
 _NOTES = {
     "bar": "Each language model against the best tabular model of its condition (the bar): difference = model - bar, "
-    "with the paired bootstrap's interval; q is Holm-adjusted over the language models.",
+    "with the paired bootstrap's interval; q is Holm-adjusted over the language models, q_t the same for the corrected "
+    "t-test over folds and seeds. A verdict needs both below .05.",
     "figures": (
         "Over all out-of-fold predictions. tvd: total variation distance to the survey's vote shares, by "
         "most probable class (argmax) and by mean probability. sd_folds: spread over folds; differences "

@@ -63,7 +63,7 @@ def all_tables(
     tables = {
         "figures": figures(parts, drawn),
         "f1": f1(parts, drawn, labels, published),
-        "bar": bar(parts, drawn, tabular),
+        "bar": bar(parts, drawn, tabular, n_train),
         "comparisons": comparisons(parts, drawn, n_train or {}),
         "shares": breakdowns.shares(parts, labels),
         "confusion": breakdowns.confusion(parts, labels),
@@ -153,11 +153,18 @@ def f1(
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def bar(parts: dict[str, dict[str, Votes]], drawn: dict[str, Drawn], tabular: Sequence[str]) -> pl.DataFrame:
-    """Return condition, figure, model, bar (best tabular model), difference (model - bar), low, high, p, q, verdict.
+def bar(
+    parts: dict[str, dict[str, Votes]],
+    drawn: dict[str, Drawn],
+    tabular: Sequence[str],
+    n_train: Mapping[str, float] | None = None,
+) -> pl.DataFrame:
+    """Return condition, figure, model, bar, difference (model - bar), low, high, p, q, p_t, q_t, verdict.
 
-    One row per language model. The bar is chosen on the same data, in its own favour: a model that clears it does so
-    against the strongest of them. q is Holm-adjusted over the models of the condition and figure.
+    One row per language model; `bar` is the best tabular model. It is chosen on the same data, in its own favour: a
+    model that clears it does so against the strongest of them. q and q_t are Holm-adjusted over the models of the
+    condition and figure. A verdict needs both: the bootstrap over respondents alone does not know that another training
+    sample or seed would have given another model, the corrected t-test over folds and seeds does.
     """
     rows: list[dict[str, Any]] = []
     for condition, models in parts.items():
@@ -170,17 +177,11 @@ def bar(parts: dict[str, dict[str, Votes]], drawn: dict[str, Drawn], tabular: Se
             best = max(simple, key=lambda name: value[name])
             family: list[dict[str, Any]] = []
             for name in others:
-                spread = [compute(drawn[condition][one][1]) for one in (name, best)]
-                estimate = inference.difference(value[name], value[best], *spread)
-                row = {"condition": condition, "figure": figure, "model": name, "bar": best}
-                family.append(
-                    {**row, "difference": estimate.value, "low": estimate.low, "high": estimate.high, "p": estimate.p}
-                )
-            adjusted = inference.holm([row["p"] for row in family])
-            rows += [
-                {**row, "q": q, "verdict": _verdict(row["difference"], q)}
-                for row, q in zip(family, adjusted, strict=True)
-            ]
+                size = (n_train or {}).get(condition)
+                row = _compare(condition, figure, name, best, models, drawn[condition], size)
+                family.append({"model": row.pop("first"), "bar": row.pop("second"), **row})
+            _adjust(family)
+            rows += [{**row, "verdict": _verdict(row["difference"], max(row["q"], row["q_t"]))} for row in family]
     return pl.DataFrame(rows)
 
 
@@ -207,11 +208,15 @@ def comparisons(
                 _compare(condition, figure, first, second, models, drawn[condition], (n_train or {}).get(condition))
                 for first, second in combinations(models, 2)
             ]
-            for column, adjusted in (("p", "q"), ("p_t", "q_t")):
-                for row, value in zip(family, inference.holm([row[column] for row in family]), strict=True):
-                    row[adjusted] = value
+            _adjust(family)
             rows += family
     return pl.DataFrame(rows)
+
+
+def _adjust(family: list[dict[str, Any]]) -> None:
+    for column, adjusted in (("p", "q"), ("p_t", "q_t")):
+        for row, value in zip(family, inference.holm([row[column] for row in family]), strict=True):
+            row[adjusted] = value
 
 
 def _compare(

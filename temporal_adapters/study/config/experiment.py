@@ -70,8 +70,13 @@ class Baseline(Section):
     model: TABULAR
     """Which model."""
 
-    encoding: Literal["one-hot", "ordinal"] = "ordinal"
-    """`one-hot`: every answer a category, numbers too (the papers' way); `ordinal`: scales and numbers stay numbers."""
+    encoding: Literal["one-hot", "ordinal", "chosen"] = "ordinal"
+    """`one-hot`: every answer a category, numbers too (the papers' way); `ordinal`: scales and numbers stay numbers;
+    `chosen`: whichever predicts better within the training part."""
+
+    tune: bool = True
+    """Choose penalty, depth and leaf size by log-loss in an inner cross-validation of the training part; without it the
+    libraries' defaults, as in the published studies."""
 
     name: FolderName = ""
     """Name in tables; without it the model and, where there is a choice, its encoding."""
