@@ -171,7 +171,18 @@ def _pretrain(work: Work) -> None:
     from temporal_adapters.worlds import from_weeks
 
     made = from_weeks.build(work.study, work.run, listener=work.listener)
+    if made:
+        _check_made(work)
     work.say(f"pretrain: {work.run.base}" + ("" if made else " is complete"))
+
+
+def _check_made(work: Work) -> None:
+    """Refuse a base that has just been made and cannot be used, before anything is trained on it."""
+    from temporal_adapters.stages.base.check import Wanted
+    from temporal_adapters.stages.base.stage import ensure
+
+    settings = work.study.model.model_copy(update={"base": str(work.run.base), "revision": None})
+    ensure(settings, Wanted.of(work.study, longest=1))
 
 
 def train(work: Work, weeks: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> list[Item]:
@@ -186,12 +197,16 @@ def train(work: Work, weeks: Sequence[str] | None = None, seeds: Sequence[int] |
     """
     from temporal_adapters import scale
     from temporal_adapters.stages.train import abandoned, items
+    from temporal_adapters.study.bases import cutoff_sentence
 
     engine = work.engine or scale.Engine()
     for name, holder in abandoned(items(work.study, work.run, weeks, seeds)):
         work.say(f"train: {name} is taken over from process {holder.pid} on {holder.host}, which is gone")
     scale.train(work.study, work.run, engine=engine, weeks=weeks, seeds=seeds, listener=work.listener)
     wanted = items(work.study, work.run, weeks, seeds)
+    known = cutoff_sentence(work.study.model, sorted({item.corpus.start for item in wanted}))
+    if known is not None:
+        work.say(f"warning: {known}")
     left = [item for item in wanted if not item.is_done]
     work.say(f"train: {len(wanted) - len(left)} of {len(wanted)} adapters are done")
     return left

@@ -37,7 +37,10 @@ def train(
     ------
     ScaleError
         If the engine cannot do what is asked, or workers died again and again.
+    ModelError
+        If the base is not fit for what the study wants of it.
     """
+    from temporal_adapters.stages.base.stage import ensure_study
     from temporal_adapters.stages.train import items
     from temporal_adapters.stages.train.stage import n_tokens, prepare_tokens, work
 
@@ -46,6 +49,7 @@ def train(
     if not todo:
         return wanted
     prepare_tokens(study, run, todo, listener)
+    ensure_study(study, run, {item.corpus.label for item in todo})
     sizes = n_tokens(study, run, todo)
     if engine.name == "ray":
         from temporal_adapters.scale import ray_cluster

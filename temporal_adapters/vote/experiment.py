@@ -29,6 +29,7 @@ from temporal_adapters.vote.respondents import Respondents, load
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from temporal_adapters.engines.model import Base
     from temporal_adapters.vote.language import Prediction
 
 
@@ -119,6 +120,8 @@ class Run:
         from temporal_adapters.vote.language import Predictor
 
         base = _resident(model)
+        if model.mode == "fine-tuned":
+            _check_base(model, base)
         every = [self.task(cell) for cell in self.cells if cell.model == model]
         tasks = {(task.case.name, task.fold): task for task in every}
         wanted = {(cell.case.name, cell.fold): cell for cell in todo}
@@ -165,6 +168,16 @@ def _counts(task: Task) -> dict[str, Any]:
 
 
 _bases: dict[str, Any] = {}
+
+
+def _check_base(model: LanguageModel, base: Base) -> None:
+    from temporal_adapters.stages.base.check import Wanted
+    from temporal_adapters.stages.base.stage import ensure
+    from temporal_adapters.stages.train.job import Recipe
+
+    how = Recipe.of(model.train, "document")
+    # Prompts that are too long are refused by the predictor, which knows them; answers are read one by one.
+    ensure(model.base, Wanted(shape=how.shape, kernels=how.kernels, layout="rows"), base)
 
 
 def _resident(model: LanguageModel) -> Any:

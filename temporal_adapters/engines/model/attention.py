@@ -170,29 +170,30 @@ def _attention(
     **more: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attend as Hugging Face's interface asks: (rows, heads, tokens, d_head) to (rows, tokens, heads, d_head)."""
-    for odd in ("s_aux", "position_bias"):
-        if more.get(odd) is not None:
-            raise ModelError(
-                "tokens.attention: `document` does not know this architecture's attention (it adds sinks or biases):"
-                " use `chunk`"
-            )
+    if more.get("position_bias") is not None:
+        raise ModelError(
+            "tokens.attention: `document` and `chunk` do not know this architecture's attention (it adds biases of"
+            " positions): set it to `padded` (one post per row)"
+        )
+    sinks = more.get("s_aux")
     layout, (rows, _, tokens, _) = _current.get(), query.shape
     # Values may be wider or narrower than keys (DeepSeek): attention in place has one width for all.
     equal = query.shape[-1] == key.shape[-1] == value.shape[-1]
-    if layout.in_place is not None and softcap is None and query.dtype == torch.float32 and equal:
+    plain = softcap is None and sinks is None
+    if layout.in_place is not None and plain and query.dtype == torch.float32 and equal:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         q, k, v = (part.transpose(1, 2).flatten(0, 1).contiguous() for part in (query, key, value))
         return layout.in_place(q, k, v, scale, sliding_window).unflatten(0, (rows, tokens)), None
     if layout.in_place is not None:
         layout = _moved(layout)
     if layout.whole:
-        return _causal(query, key, value, scaling, sliding_window, softcap).transpose(1, 2), None
+        return _causal(query, key, value, scaling, sliding_window, softcap, sinks).transpose(1, 2), None
     there = torch.cat([index for _, index in layout.groups]) if len(layout.groups) > 1 else layout.groups[0][1]
     flat = [_Move.apply(part.transpose(1, 2).flatten(0, 1), there, layout.back) for part in (query, key, value)]
     outs, offset = [], 0
     for length, index in layout.groups:
         part = [x[offset : offset + len(index)].unflatten(0, (-1, length)).transpose(1, 2) for x in flat]
-        out = _causal(part[0], part[1], part[2], scaling, sliding_window, softcap)
+        out = _causal(part[0], part[1], part[2], scaling, sliding_window, softcap, sinks)
         outs.append(out.transpose(1, 2).flatten(0, 1))
         offset += len(index)
     joined = torch.cat(outs) if len(outs) > 1 else outs[0]
@@ -229,19 +230,28 @@ def _causal(
     scaling: float | None,
     window: int | None,
     softcap: float | None,
+    sinks: torch.Tensor | None,
 ) -> torch.Tensor:
-    """Return causal attention of documents (n, heads, length, d_head), as the architecture defines it."""
+    """Return causal attention of documents (n, heads, length, d_head), as the architecture defines it.
+
+    `sinks`, one per head, are scores of a key without a value (gpt-oss).
+    """
     repeat, length = query.shape[1] // key.shape[1], query.shape[2]
     if repeat > 1:
         key, value = (x.repeat_interleave(repeat, dim=1) for x in (key, value))
-    if softcap is None and (window is None or window >= length):
+    plain = softcap is None and sinks is None
+    if plain and (window is None or window >= length):
         return F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling)
     place = torch.arange(length, device=query.device)
     behind = place[:, None] - place[None, :]
     seen = (behind >= 0) & (behind < (window or length))
-    if softcap is None:
+    if plain:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=scaling)
     scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    scores = torch.tanh(scores / softcap) * softcap
-    weights = scores.masked_fill(~seen, float("-inf")).softmax(-1, dtype=torch.float32)
+    if softcap is not None:
+        scores = torch.tanh(scores / softcap) * softcap
+    scores = scores.masked_fill(~seen, float("-inf"))
+    if sinks is not None:
+        scores = torch.cat([scores, sinks.view(1, -1, 1, 1).expand(*scores.shape[:-1], 1).to(scores.dtype)], -1)
+    weights = scores.softmax(-1, dtype=torch.float32)[..., :length]
     return weights.to(query.dtype) @ value

@@ -88,7 +88,11 @@ def _check_memory(settings: Model, dtype: torch.dtype, device: torch.device) -> 
         raise ModelError(
             f"model.base: {settings.base!r} is quantised already: give the dense model and set model.quantization"
         )
-    size, packed = measure(on_meta(config)), settings.nf4_weights == "packed"
+    try:
+        size = measure(on_meta(config))
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise ModelError(f"model.base: {settings.base!r} cannot be loaded: {explain(error)}") from None
+    packed = settings.nf4_weights == "packed"
     if settings.quantization == "nf4" and settings.nf4_weights == "auto":
         free = free_bytes(device)
         packed = free is not None and 2 * size.weight_bytes("nf4", False, dtype) > free

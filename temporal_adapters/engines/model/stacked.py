@@ -49,6 +49,16 @@ class StackedLinear(nn.Module):
         self.dtype: torch.dtype | None = None
         """Precision of the adapters' products; None is that of their weights (as PEFT computes outside autocast)."""
 
+    @property
+    def weight(self) -> Any:
+        """The frozen layer's own weight: some architectures look at its precision or device (PEFT gives the same)."""
+        return self.base.weight
+
+    @property
+    def bias(self) -> Any:
+        """The frozen layer's own bias."""
+        return self.base.bias
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the layer's output (rows, ..., d_out) for `x` (rows, ..., d_in), rows adapter-major."""
         n_adapters = self.a.shape[0]

@@ -27,10 +27,15 @@ _PEFT_DEFAULTS = {
 }
 """What PEFT chooses for common architectures (a test compares); importing PEFT just to ask it takes seconds."""
 
+_ROUTERS = ("Router", "Gate")
+
 
 def is_linear(module: nn.Module) -> bool:
-    """Return whether LoRA can be put on `module`: a linear layer (quantised ones are subclasses) or GPT-2's Conv1D."""
-    return isinstance(module, nn.Linear | Conv1D)
+    """Return whether LoRA can be put on `module`: a linear layer (quantised ones are subclasses) or GPT-2's Conv1D.
+
+    Routers of experts are linear layers by their class in some architectures, but give a choice, not a product.
+    """
+    return isinstance(module, nn.Linear | Conv1D) and not type(module).__name__.endswith(_ROUTERS)
 
 
 def sizes(module: nn.Module) -> tuple[int, int]:

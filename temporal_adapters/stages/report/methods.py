@@ -14,8 +14,9 @@ import polars as pl
 from temporal_adapters.stages.report.material import Material
 from temporal_adapters.stages.report.numbers import count, decimal, plural, signed
 from temporal_adapters.stages.report.option import findings
+from temporal_adapters.study.bases import cutoff_sentence
 
-_SEES = {"document": "post", "chunk": "block"}
+_SEES = {"document": "post", "chunk": "block", "padded": "post"}
 
 
 def methods(material: Material) -> str:
@@ -67,7 +68,7 @@ def _adapters(material: Material) -> str:
         kind = "LoRA [@hu2022] on weights in 4-bit NormalFloat [@dettmers2023]"
     targets = train.targets if isinstance(train.targets, str) else ", ".join(train.targets)
     seeds = ", ".join(str(seed) for seed in train.seeds)
-    return (
+    text = (
         f"Following Ahnert et al. [@ahnert2025], one adapter per week and seed was fitted to the frozen base model "
         f"{_plain(material.base_name)} with {kind}: rank {train.r}, alpha {train.alpha:g}, dropout {train.dropout:g}, "
         f"target modules {_plain(targets)}, AdamW with a peak learning rate of {train.learning_rate:g} "
@@ -75,6 +76,8 @@ def _adapters(material: Material) -> str:
         f"{study.tokens.block_length} tokens, attention within each {_SEES[study.tokens.attention]}, "
         f"{plural(len(train.seeds), 'seed')} ({seeds}); {plural(len(material.adapters), 'adapter')} in total."
     )
+    known = cutoff_sentence(study.model, material.weeks["week"].to_list())
+    return text if known is None else f"{text} {_plain(known[:1].upper() + known[1:])}."
 
 
 def _questions(material: Material) -> str:

@@ -56,6 +56,7 @@ def pack(
     labels: Sequence[Sequence[int]] | None = None,
     weights: Sequence[float] | None = None,
     pad_id: int = 0,
+    alone: bool = False,
 ) -> Blocks:
     """Pack whole documents into blocks, the fullest block that still has room first; longer ones are cut.
 
@@ -71,10 +72,12 @@ def pack(
         Factor on the loss of each document.
     pad_id
         Token that fills a block's end; it carries no loss.
+    alone
+        One document (or piece of a cut one) per block.
     """
     pieces = [(n, at) for n, ids in enumerate(documents) for at in range(0, len(ids), block_length)]
     lengths = [min(block_length, len(documents[n]) - at) for n, at in pieces]
-    bins = _best_fit(lengths, block_length)
+    bins = [[piece] for piece in range(len(pieces))] if alone else _best_fit(lengths, block_length)
     shape = (len(bins), block_length)
     ids, wanted = np.full(shape, pad_id, np.int32), np.full(shape, IGNORED, np.int32)
     numbers, factors = np.empty(shape, np.int32), np.ones(shape, np.float32)

@@ -96,7 +96,8 @@ def pack_posts(study: Study, documents: list[list[int]], users: list[str], token
         return chunk(documents, settings.block_length)
     weights = _user_weights(users) if settings.user_weight == "users" else None
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    return pack(documents, settings.block_length, weights=weights, pad_id=pad)
+    alone = settings.attention == "padded"
+    return pack(documents, settings.block_length, weights=weights, pad_id=pad, alone=alone)
 
 
 def _user_weights(users: Sequence[str]) -> list[float]:

@@ -101,6 +101,9 @@ def choose(base: Base, recipe: Recipe, shape: Shape, blocks: Blocks) -> Choice:
         If the recipe asks for kernels that this machine or base has not.
     """
     n_threads = None if base.device.type == "cuda" else 1
+    if recipe.attention == "padded":
+        # The architecture's own forward pass computes: there is nothing to choose.
+        return Choice(Kernels(), "the only ones here", n_threads=n_threads)
     if recipe.kernels != "auto":
         return Choice(only(base.model, recipe.kernels), "asked for", n_threads=n_threads)
     ways = available(base.model)

@@ -5,6 +5,7 @@ Takes blocks, gives losses. Knows no optimizer.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,7 @@ class Forward:
     base, stack
         The base with its adapters attached.
     attention
-        ``document`` or ``chunk``.
+        ``document``, ``chunk`` or ``padded``.
     kernels
         What computes between the matrix products.
     """
@@ -49,7 +50,7 @@ class Forward:
     def losses(self, parts: Sequence[Part]) -> torch.Tensor:
         """Return the sum of losses of each adapter on its blocks, (K,): one (blocks, row numbers) per adapter."""
         batch = _Batch(parts, self.attention, self.base.device, self.kernels)
-        with inside(batch.layout):
+        with contextlib.nullcontext() if batch.layout is None else inside(batch.layout):
             hidden = self._hidden(batch).unflatten(0, (self.stack.n_active, -1)).flatten(1, 2)
         if self.head is not None:
             return head_losses(hidden, self.head, batch.wanted, self.softcap, self.kernels)
@@ -59,9 +60,11 @@ class Forward:
     def _hidden(self, batch: _Batch) -> torch.Tensor:
         """Return last hidden states, or logits where the head is special, (rows, tokens, ...)."""
         layout = batch.layout
-        if self.body is not None:
+        if self.body is not None and layout is not None:
             return self.body.hidden(batch.ids, layout)
-        options = {"input_ids": batch.ids, "position_ids": layout.positions, "use_cache": False}
+        options = {"input_ids": batch.ids, "use_cache": False}
+        if layout is not None:
+            options["position_ids"] = layout.positions
         found: torch.Tensor
         if self.head is not None:
             found = self.base.model.base_model(**options).last_hidden_state
@@ -97,7 +100,7 @@ class Count:
 def documents_of(blocks: Blocks, rows: Any, attention: str) -> np.ndarray[Any, Any]:
     """Return document numbers of these blocks; under ``chunk`` a whole block is one document."""
     documents = blocks.documents[rows]
-    return documents if attention == "document" else np.zeros_like(documents)
+    return np.zeros_like(documents) if attention == "chunk" else documents
 
 
 def _predicted(labels: np.ndarray[Any, Any], documents: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -111,24 +114,29 @@ class _Batch:
 
     def __init__(self, parts: Sequence[Part], attention: str, device: torch.device, kernels: Kernels) -> None:
         documents = [documents_of(blocks, rows, attention) for blocks, rows in parts]
-        ids = np.concatenate([blocks.input_ids[rows] for blocks, rows in parts])
-        self.layout: Layout = (
-            kernels.lay_out(np.concatenate(documents), device)
-            if attention == "document"
-            else kernels.whole_rows(len(ids), ids.shape[1], device)
-        )
+        numbers = np.concatenate(documents)
+        # A padded row's end is nobody's: nothing is computed beyond the longest document.
+        length = int((numbers == numbers[:, :1]).sum(1).max()) if attention == "padded" else numbers.shape[1]
+        ids = np.concatenate([blocks.input_ids[rows][:, :length] for blocks, rows in parts])
+        self.layout: Layout | None = {
+            "document": lambda: kernels.lay_out(numbers, device),
+            "chunk": lambda: kernels.whole_rows(len(ids), length, device),
+            "padded": lambda: None,
+        }[attention]()
         self.ids = torch.from_numpy(ids.astype(np.int64)).to(device)
         self.wanted = [
-            _wanted(blocks, rows, numbers, device) for (blocks, rows), numbers in zip(parts, documents, strict=True)
+            _wanted(blocks, rows, mine[:, :length], device)
+            for (blocks, rows), mine in zip(parts, documents, strict=True)
         ]
 
 
 def _wanted(blocks: Blocks, rows: Any, numbers: np.ndarray[Any, Any], device: torch.device) -> Wanted:
-    labels = blocks.labels[rows]
+    labels = blocks.labels[rows][:, : numbers.shape[1]]
     wanted = np.zeros(labels.shape, bool)
     wanted[:, :-1] = _predicted(labels, numbers)
     places = np.flatnonzero(wanted)
-    factors = None if blocks.weights is None else blocks.weights[rows].ravel()[places + 1]
+    weights = None if blocks.weights is None else blocks.weights[rows][:, : numbers.shape[1]]
+    factors = None if weights is None else weights.ravel()[places + 1]
     return Wanted(
         torch.from_numpy(places).to(device),
         torch.from_numpy(labels.ravel()[places + 1].astype(np.int64)).to(device),

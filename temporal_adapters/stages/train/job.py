@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from temporal_adapters.study.config.train import Train
 
 Schedule = Literal["linear", "cosine", "constant"]
+Attention = Literal["document", "chunk", "padded"]
 
 OUTSIDE = frozenset({"seeds", "together", "save_every_s", "tensorboard"})
 """Settings of `train` that say which jobs there are and how they are kept: no part of a recipe."""
@@ -44,7 +45,8 @@ class Recipe:
     blocks_per_step
         Blocks per optimizer step.
     attention
-        ``document`` (a document sees only itself) or ``chunk`` (a block is one document).
+        ``document`` (a document sees only itself), ``chunk`` (a block is one document) or ``padded`` (a block holds one
+        document and padding; the architecture's own attention).
     ema_decay
         Decay per step of an exponential moving average of the weights, which then is the result; None without.
     checkpoint_steps
@@ -68,7 +70,7 @@ class Recipe:
     epochs: float | None = None
     steps: int | None = None
     blocks_per_step: int = 8
-    attention: Literal["document", "chunk"] = "document"
+    attention: Attention = "document"
     ema_decay: float | None = None
     checkpoint_steps: tuple[int, ...] = ()
     held_out_every: int | None = None
@@ -76,7 +78,7 @@ class Recipe:
     kernels: Literal["auto", "on", "off"] = "auto"
 
     @classmethod
-    def of(cls, settings: Train, attention: Literal["document", "chunk"]) -> Self:
+    def of(cls, settings: Train, attention: Attention) -> Self:
         """Return the section `train` as a recipe: every setting but those `OUTSIDE` of it."""
         shape = LoraShape(**{name: getattr(settings, name) for name in _SHAPE})
         rest = type(settings).model_fields.keys() - OUTSIDE - set(_SHAPE)

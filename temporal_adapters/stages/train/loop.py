@@ -10,6 +10,7 @@ PyTorch's products of rows that begin at odd addresses may differ in the last bi
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -133,7 +134,7 @@ def fit(
         n_tokens = sum(recipe.n_steps(len(job.blocks)) * job.blocks.block_length for job in sized)
         n_tokens *= recipe.blocks_per_step
     runner = _Runner(base, recipe, keeper or Keeper(), listener, n_tokens)
-    with document_attention(base.model):
+    with contextlib.nullcontext() if recipe.attention == "padded" else document_attention(base.model):
         yield from runner.run(iter(jobs), together)
 
 
@@ -168,6 +169,8 @@ class _Runner:
         self.block_length = first.blocks.block_length
         self.micro = micro_batch(self.base.device.type, self.recipe, self.block_length)
         count = together or choose_together(self.base.device.type, self.block_length, self.micro)
+        if self.recipe.attention == "padded":
+            count = 1  # the length of a row's padding, and so an adapter's last bits, would depend on its company
         self.choice = choose(self.base, self.recipe, Shape(count, self.micro, self.block_length), first.blocks)
         self.listener(Tick("train", self.done, self.total, "tokens", first.name, self.choice.sentence()))
         with self.choice.threads():

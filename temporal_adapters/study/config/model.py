@@ -30,6 +30,9 @@ class Model(Section):
     device: Literal["auto", "cpu", "cuda"] = Operational("auto")
     """Where to compute."""
 
+    cutoff: str | None = Operational(None, pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
+    """Last month of the texts that the base has read, such as 2023-03; None: as its publisher says, if known."""
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.quantization == "fp8" and self.device == "cpu":

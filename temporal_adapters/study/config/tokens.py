@@ -15,8 +15,9 @@ class Tokens(Section):
     block_length: int = Field(512, ge=8)
     """Tokens per block."""
 
-    attention: Literal["document", "chunk"] = "document"
-    """`document`: a post sees only itself; `chunk`: posts in a block see each other (as published)."""
+    attention: Literal["document", "chunk", "padded"] = "document"
+    """`document`: a post sees only itself; `chunk`: posts in a block see each other (as published); `padded`: one post
+    per row, for architectures that cannot keep posts in one block apart."""
 
     bos: Literal["auto", "always", "never"] = "auto"
     """Begin-of-text token before each post; `auto`: as the tokenizer does by itself."""
