@@ -181,7 +181,7 @@ def test_discrete_p_values_of_an_exact_test_are_uniform_only_after_they_are_spre
 def test_p_values_of_unrelated_rows_are_those_of_each_row_alone() -> None:
     x, y = ar1(12, 50, 0.6, 7), ar1(12, 50, 0.6, 8)
     found = trust.unrelated(x, y, draws=199, seed=3)
-    ranks = [signed_ranks(whiten(side[4:5]).residuals) for side in (x, y)]
+    ranks = [signed_ranks(whiten(side[4:5]).residuals)[:, None] for side in (x, y)]
     terms = products(*ranks, [0])[0, 0]
     signs = flips.signs(199, 50, [3, 1, 4])
     drawn = [abs((terms * s)[np.isfinite(terms)].sum()) for s in signs]

@@ -338,3 +338,19 @@ def test_the_models_reliability_by_hand_leaves_the_surveys_noise_alone() -> None
     for one, other in zip(by_hand, measured.noise, strict=True):
         assert one.reliability_survey(measured.effort) == pytest.approx(0.5)
         assert one.reliability_model(measured.effort) == pytest.approx(other.reliability_model(measured.effort))
+
+
+def test_missing_weeks_cost_power_by_formula_as_in_simulations() -> None:
+    """Second source: worlds whose survey lacks weeks at random, tested as a study is."""
+    whole, holed = power.Design(60, 0.5), power.Design(60, 0.5, missing=0.25)
+    formula, simulated = power.analytic(holed), power.simulated(holed, 400, 5)
+    assert formula["dynamics"] == pytest.approx(simulated["dynamics"], abs=0.1)
+    assert formula["level"] == pytest.approx(simulated["level"], abs=0.1)
+    assert formula["dynamics"] < power.analytic(whole)["dynamics"]
+    assert power.analytic(power.Design(60, 0.5, missing=0.0)) == power.analytic(whole)
+    with pytest.raises(CorrelateError, match="20 weeks with 50% missing are too few, at least 24"):
+        power.Design(20, 0.5, missing=0.5)
+    with pytest.raises(CorrelateError, match=r"missing weeks must lie from 0 to below 0\.7"):
+        power.Design(60, 0.5, missing=0.7)
+    shown = CliRunner().invoke(app, ["power", "--weeks", "60", "--missing", "0.25", "--worlds", "0"])
+    assert "missing 0.25" in shown.output and f"D {formula['dynamics']:.2f}" in shown.output

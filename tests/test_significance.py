@@ -142,7 +142,7 @@ def test_signed_ranks_are_those_of_scipy_and_are_centred() -> None:
 
 def test_products_pair_the_models_week_with_the_surveys_later_week() -> None:
     a, b = np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[10.0, 20.0, np.nan, 40.0]])
-    found = products(a, b, [1, 0, -2])[0]
+    found = products(a[:, None], b[:, None], [1, 0, -2])[0]
     assert found[0] == pytest.approx([20, np.nan, 120, np.nan], nan_ok=True)
     assert found[1] == pytest.approx([10, 40, np.nan, 160], nan_ok=True)
     assert found[2] == pytest.approx([np.nan, np.nan, 30, 80], nan_ok=True)
@@ -469,3 +469,53 @@ def test_the_joint_f_test_is_that_of_the_formula_of_hc3() -> None:
     f = beta[2:] @ np.linalg.solve(covariance[2:, 2:], beta[2:]) / 2
     assert found.estimate == pytest.approx(f, rel=1e-9)
     assert found.p == pytest.approx(stats.f.sf(f, 2, 75), rel=1e-9)
+
+
+def test_innovations_over_gaps_are_those_of_the_kalman_filter_of_statsmodels() -> None:
+    from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+    series = ar1(1, 70, 0.6, 71)
+    holed = series.copy()
+    holed[0, [9, 20, 21, 22, 40, 66]] = np.nan
+    fitted = autoregression.fit(holed, np.array([2]))
+    scaled = autoregression.standardise(holed)
+    ours = autoregression.innovations(scaled, fitted)[0]
+    model = SARIMAX(scaled[0], order=(2, 0, 0), trend="c", enforce_stationarity=False)
+    model.ssm.initialize_approximate_diffuse(1e9)
+    theirs = model.filter([fitted.constant[0], *fitted.coefficients[0], 1.0])
+    standard = theirs.forecasts_error[0] / np.sqrt(theirs.forecasts_error_cov[0, 0])
+    known = np.isfinite(ours)
+    assert list(np.flatnonzero(~known)) == [0, 1, 9, 20, 21, 22, 40, 66]
+    assert ours[known] == pytest.approx(standard[known], abs=1e-5)
+    whole = autoregression.fit(series, np.array([2]))
+    complete = autoregression.innovations(autoregression.standardise(series), whole)[0, 2:]
+    assert complete == pytest.approx(whole.residuals[0, 2:], abs=1e-6)
+
+
+def test_a_missing_week_costs_its_own_pair_and_no_other() -> None:
+    x, y = processes.correlated(np.random.default_rng(72), 1, 60, (0.7, 0.7), 0.5)
+    holed = y.copy()
+    holed[0, [10, 30, 45]] = np.nan
+    found, whole = changes(x, holed, (0, 3), draws=199), changes(x, y, (0, 3), draws=199)
+    terms, complete = np.isfinite(found.terms[0]), np.isfinite(whole.terms[0])
+    assert list(np.flatnonzero(complete[0] & ~terms[0])) == [10, 30, 45]
+    assert list(np.flatnonzero(complete[1] & ~terms[1])) == [7, 27, 42]
+    assert found.correlation((0, 3))[1].tolist() == [[terms[0].sum(), terms[1].sum()]]
+    ends = y.copy()
+    ends[0, [0, 1, 59]] = np.nan  # before the first and after the last week there is no gap
+    shorter = changes(x[:, 2:-1], y[:, 2:-1])
+    cut = changes(x, ends)
+    assert cut.white[1].residuals[0, 2:-1] == pytest.approx(shorter.white[1].residuals[0], nan_ok=True)
+    assert cut.white[0].residuals == pytest.approx(whole.white[0].residuals, nan_ok=True)
+
+
+def test_gaps_leave_the_error_rate_and_most_of_the_power() -> None:
+    """15 % missing on both sides: dropping every pair beside a gap found two thirds of what complete weeks find."""
+    rng = np.random.default_rng(73)
+    rates = {}
+    for name, r, missing in (("whole", 0.5, 0.0), ("gaps", 0.5, 0.15), ("unrelated", 0.0, 0.15)):
+        sides = processes.correlated(rng, 500, 60, (0.7, 0.7), r)
+        holed = [np.where(rng.random(side.shape) < missing, np.nan, side) for side in sides]
+        rates[name] = float((changes(*holed, draws=499, own_signs=True).p <= 0.05).mean())
+    assert rates["gaps"] >= 0.82 * rates["whole"]
+    assert 0.02 < rates["unrelated"] < 0.08

@@ -95,6 +95,7 @@ def power(
     reliability_survey: float | None = None,
     lags: int = 1,
     questions: int = 1,
+    missing: float = 0.0,
     alpha: float = 0.05,
     target: float = 0.8,
     worlds: int = 0,
@@ -122,6 +123,8 @@ def power(
         Share of signal in the answers (apart from the noise of posts and users) and in the survey.
     lags, questions
         Numbers of lags and of options that are tested together.
+    missing
+        Share of the weeks in which one of the two series has no value.
     alpha
         Family-wise error rate.
     target
@@ -161,7 +164,7 @@ def power(
     guessed = persistence is None and (measured is None or measured.persistence is None)
     known = persistence if persistence is not None or measured is None else measured.persistence
     usual = PERSISTENCE if known is None else known
-    question = Question(noise, r, usual, lag, n_lags=lags, n_questions=questions, alpha=alpha)
+    question = Question(noise, r, usual, lag, n_lags=lags, n_questions=questions, alpha=alpha, missing=missing)
     _require_known(question, given, effort, study is not None)
     notes = [*_notes(measured, question, guessed), *aside]
     found = _reckoned(question, effort, target, worlds, seed, notes)
@@ -172,7 +175,7 @@ def _reckoned(
     question: Question, effort: Effort, target: float, worlds: int, seed: int, notes: Sequence[str]
 ) -> dict[str, Any]:
     design = question.design(effort)
-    weeks = [n for n in _CURVE_WEEKS if n - abs(question.lag) >= 12]
+    weeks = [n for n in _CURVE_WEEKS if n >= question.least_weeks]
     return {
         "effort": asdict(effort),
         "design": asdict(design),
@@ -304,7 +307,7 @@ def _draw(path: Path, question: Question, effort: Effort, target: float, worlds:
     part = known[0] if known else "weeks"
     planned = getattr(effort, part)
     numbers = [max(1, round(planned * factor)) for factor in (0.25, 0.5, 1, 2, 4)] if known else [effort.weeks]
-    weeks = list(range(max(20, 12 + abs(question.lag)), max(160, effort.weeks) + 1, 5))
+    weeks = list(range(max(20, question.least_weeks), max(160, effort.weeks) + 1, 5))
     curves = efforts.curves(question, effort, weeks, part, dict.fromkeys(numbers)) if known else {}
     if not known:
         curves = {effort.weeks: [question.power(efforts.changed(effort, {"weeks": n})) for n in weeks]}

@@ -30,6 +30,10 @@ SHORT_SERIES = 25
 MIN_ROWS = 8
 """Rows below which an autoregression is refused."""
 
+_DIFFUSE = 1e9
+_UNDETERMINED = 1e3
+"""Variance of what precedes the first week, and the variance of a prediction from which on it rests on that."""
+
 _NEAR_UNIT_ROOT = 0.999
 """Largest modulus to which a non-stationary estimate is pulled back, so that its process can be drawn."""
 
@@ -44,6 +48,8 @@ class Fit:
         (m,) orders.
     coefficients
         (m, highest order); zero beyond a series' own order.
+    constant
+        (m,) constants, for series in units of their standard deviation.
     residuals
         (m, n); NaN where a row is not usable. In units of each series' standard deviation.
     n_rows
@@ -52,8 +58,14 @@ class Fit:
 
     order: NDArray[np.int64]
     coefficients: Array
+    constant: Array
     residuals: Array
     n_rows: NDArray[np.int64]
+
+    def of(self, rows: NDArray[np.int64]) -> Fit:
+        """Return the autoregressions of some rows, in that order."""
+        order, n_rows = self.order[rows], self.n_rows[rows]
+        return Fit(order, self.coefficients[rows], self.constant[rows], self.residuals[rows], n_rows)
 
 
 def standardise(series: Array) -> Array:
@@ -110,14 +122,51 @@ def fit(series: Array, order: NDArray[np.int64]) -> Fit:
     """Fit each row of `series` (m, n) by least squares with a constant, at its own order."""
     scaled = standardise(series)
     width = max(int(order.max()), 1)
-    coefficients = np.zeros((len(series), width))
+    coefficients, constant = np.zeros((len(series), width)), np.zeros(len(series))
     residuals = np.full(series.shape, np.nan)
     for value in np.unique(order):
         here = order == value
         found, left = _regress(scaled[here], int(value), _usable(scaled[here], int(value)))
-        coefficients[here, : int(value)] = found[:, 1:]
+        coefficients[here, : int(value)], constant[here] = found[:, 1:], found[:, 0]
         residuals[here] = left
-    return Fit(order, coefficients, residuals, np.isfinite(residuals).sum(axis=-1))
+    return Fit(order, coefficients, constant, residuals, np.isfinite(residuals).sum(axis=-1))
+
+
+def innovations(series: Array, fitted: Fit) -> Array:
+    """Return what each week adds to everything seen before it, in units of a one-week prediction's error.
+
+    Predictions over missing weeks by the exact Kalman filter of the autoregression (diffuse start), each divided by the
+    root of its own variance relative to a prediction from complete weeks (Jones 1980). Where no week is missing they
+    are the residuals.
+
+    Parameters
+    ----------
+    series
+        (m, n) in units of their standard deviation about the mean, NaN where missing.
+    fitted
+        Autoregressions of the m series.
+
+    Returns
+    -------
+    (m, n), NaN in missing weeks and while the past does not determine a prediction.
+    """
+    m, n = series.shape
+    step = _companion(fitted.coefficients)
+    width = step.shape[-1]
+    state, spread = np.zeros((m, width)), np.tile(_DIFFUSE * np.eye(width), (m, 1, 1))
+    found = np.full((m, n), np.nan)
+    for week in range(n):
+        state = np.matmul(step, state[..., None])[..., 0]
+        state[:, 0] += fitted.constant
+        spread = step @ spread @ step.swapaxes(1, 2)
+        spread[:, 0, 0] += 1.0
+        variance, seen = spread[:, 0, 0], np.isfinite(series[:, week])
+        error = np.where(seen, series[:, week] - state[:, 0], 0.0)
+        found[:, week] = np.where(seen & (variance < _UNDETERMINED), error / np.sqrt(variance), np.nan)
+        gain = np.where(seen[:, None], spread[..., 0] / variance[:, None], 0.0)
+        state = state + gain * error[:, None]
+        spread = spread - gain[..., None] * spread[:, None, 0]
+    return found
 
 
 def ljung_box(residuals: Array, order: NDArray[np.int64]) -> Array:

@@ -7,6 +7,9 @@ Both series are prewhitened by autoregressions, their residuals become centred s
 their sum of squares (`flips`). The null distribution flips the sign of whole weeks of the first series, the same signs
 for every lag, question and setting. Deviation from Dalla, Giraitis and Phillips (2022): ranks instead of raw products
 (one week can carry most of the evidence otherwise) and random signs instead of the normal limit (n is 30 to 150).
+
+A missing week takes its own pair only: what the next week adds is measured against the last week that both series
+have, by the Kalman filter of each autoregression.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from scipy import stats
 from temporal_adapters.engines.significance import flips, multiplicity
 from temporal_adapters.engines.significance.autoregression import Array
 from temporal_adapters.engines.significance.pairs import pearson, shifted
-from temporal_adapters.engines.significance.whitening import Whitened, reordered, whiten
+from temporal_adapters.engines.significance.whitening import Whitened, beside, missing_inside, reordered, whiten
 
 DRAWS = 9999
 """Null draws unless others are asked for: the smallest p is then .0001."""
@@ -38,8 +41,15 @@ def signed_ranks(residuals: Array) -> Array:
 
 
 def products(first: Array, second: Array, lags: Sequence[int]) -> Array:
-    """Return e[..., l, t] = first[..., t] * second[..., t + lags[l]], NaN where either is missing."""
-    return np.stack([first * shifted(second, lag) for lag in lags], axis=-2)
+    """Return e[..., l, t] = first[..., l, t] * second[..., l, t + lags[l]], NaN where either is missing."""
+    return np.stack([a * b for a, b in _meetings(first, second, lags)], axis=-2)
+
+
+def _meetings(first: Array, second: Array, lags: Sequence[int]) -> list[tuple[Array, Array]]:
+    """Return both sides at every lag, the second moved to the weeks of the first; one row serves all lags."""
+    shape = (*first.shape[:-2], len(lags), first.shape[-1])
+    first, second = np.broadcast_to(first, shape), np.broadcast_to(second, shape)
+    return [(first[..., place, :], shifted(second[..., place, :], lag)) for place, lag in enumerate(lags)]
 
 
 @dataclass(frozen=True)
@@ -69,14 +79,10 @@ class Changes:
     ----------
     lags
         Lags in weeks, positive = the first series leads.
-    sides
-        (m, n) or (1, n): both series as given.
     white
         Both sides, prewhitened.
-    ranks
-        (m, n) signed ranks of both sides' residuals.
     terms
-        (m, lags, n) their products, NaN where a week has none.
+        (m, lags, n) products of the signed ranks of what each week adds, NaN where a week has none.
     statistic
         (m, lags) self-normalised sums T; positive where changes go the same way.
     draws, seed, own_signs
@@ -84,9 +90,7 @@ class Changes:
     """
 
     lags: tuple[int, ...]
-    sides: tuple[Array, Array]
     white: tuple[Whitened, Whitened]
-    ranks: tuple[Array, Array]
     terms: Array
     statistic: Array
     draws: int
@@ -133,7 +137,7 @@ class Changes:
 
     def correlation(self, lags: Sequence[int]) -> tuple[Array, NDArray[np.int64]]:
         """Return r of the signed ranks at these lags (m, lags), and the pairs of weeks behind each."""
-        moved = [(self.ranks[0], shifted(self.ranks[1], lag)) for lag in lags]
+        moved = _meetings(*_ranks(*self.white, lags), lags)
         r = np.stack([pearson(first, second) for first, second in moved], axis=-1)
         n = np.stack([np.isfinite(first * second).sum(axis=-1) for first, second in moved], axis=-1)
         return r, np.asarray(n, dtype=np.int64)
@@ -146,8 +150,8 @@ class Changes:
 
     def p_at_order(self, shift: int) -> Array:
         """Return the p-values (m, lags) with both autoregressions longer by `shift` (or shorter), same signs."""
-        first, second = (reordered(*side, shift) for side in zip(self.sides, self.white, strict=True))
-        return self._p_of(products(*_ranks(first, second), self.lags))
+        first, second = (reordered(side, shift) for side in self.white)
+        return self._p_of(products(*_ranks(first, second, self.lags), self.lags))
 
     def _p_of(self, terms: Array) -> Array:
         return flips.p_values(flips.statistic(terms), self.null(terms))
@@ -199,11 +203,20 @@ def changes(
     sides = (np.atleast_2d(np.asarray(x, dtype=np.float64)), np.atleast_2d(np.asarray(y, dtype=np.float64)))
     white = (whiten(sides[0]), whiten(sides[1]))
     how = (draws, (seed,) if isinstance(seed, int) else tuple(seed), own_signs)
-    ranks = _ranks(*white)
-    terms = products(*ranks, lags)
-    return Changes(tuple(lags), sides, white, ranks, terms, flips.statistic(terms), *how)
+    terms = products(*_ranks(*white, lags), lags)
+    return Changes(tuple(lags), white, terms, flips.statistic(terms), *how)
 
 
-def _ranks(first: Whitened, second: Whitened) -> tuple[Array, Array]:
-    a, b = np.broadcast_arrays(signed_ranks(first.residuals), signed_ranks(second.residuals))
+def _ranks(first: Whitened, second: Whitened, lags: Sequence[int]) -> tuple[Array, Array]:
+    """Return the signed ranks of both sides, (m, lags, n) and each in its own weeks; (m, 1, n) without gaps."""
+    a, b = np.broadcast_arrays(*(signed_ranks(side) for side in _residuals(first, second, lags)))
     return a, b
+
+
+def _residuals(first: Whitened, second: Whitened, lags: Sequence[int]) -> tuple[Array, Array]:
+    """Return what each week adds: over a gap of either side, what it adds to the last week that both have."""
+    if not any(missing_inside(np.isfinite(side.series)).any() for side in (first, second)):
+        return first.residuals[:, None], second.residuals[:, None]
+    met = np.stack([np.isfinite(shifted(second.series, lag)) for lag in lags], axis=-2)
+    meets = np.stack([np.isfinite(shifted(first.series, -lag)) for lag in lags], axis=-2)
+    return beside(first, met), beside(second, meets)

@@ -122,7 +122,7 @@ class Question:
         One per option; reliabilities are medians over options.
     r
         Correlation of the true series.
-    persistence, lag, n_lags, n_questions, alpha
+    persistence, lag, n_lags, n_questions, alpha, missing
         As in `power.Design`.
     """
 
@@ -133,6 +133,7 @@ class Question:
     n_lags: int = 1
     n_questions: int = 1
     alpha: float = 0.05
+    missing: float = 0.0
 
     def knows(self, part: str) -> bool:
         """Say whether the noise that `part` takes away is known, so that its number can be asked for."""
@@ -143,6 +144,11 @@ class Question:
         if part == "wordings":
             return any(one.wordings > 0 or one.cells > 0 for one in self.noise)
         return any(getattr(one, "survey" if part == "respondents" else part) is not None for one in self.noise)
+
+    @property
+    def least_weeks(self) -> int:
+        """Weeks below which there is no design."""
+        return power.least_weeks(self.lag, self.missing)
 
     def design(self, effort: Effort) -> power.Design:
         """Return the study in numbers that `power` takes."""
@@ -156,6 +162,7 @@ class Question:
             n_questions=self.n_questions,
             alpha=self.alpha,
             lag=self.lag,
+            missing=self.missing,
         )
 
     def power(self, effort: Effort) -> dict[str, float]:
@@ -178,7 +185,7 @@ def needed(question: Question, effort: Effort, part: str, wanted: float = 0.8, t
     """
     if not question.knows(part):
         raise CorrelateError(f"the noise of {part} is not known: nothing says how many are needed")
-    low = 12 + abs(question.lag) if part == "weeks" else 1
+    low = question.least_weeks if part == "weeks" else 1
     high = MOST[part]
 
     def enough(number: int) -> bool:
@@ -210,14 +217,14 @@ def what_if(question: Question, effort: Effort, factors: Sequence[float] = (0.5,
         if number is None or not question.knows(part):
             continue
         for factor in factors:
-            other = _times(part, number, factor, question.lag)
+            other = _times(part, number, factor, question.least_weeks)
             if other != number:
                 rows.append(_row(f"{part} {other:g}", question, changed(effort, {part: other})))
     return rows
 
 
-def _times(part: str, number: float, factor: float, lag: int) -> int:
-    least = 12 + abs(lag) if part == "weeks" else 1
+def _times(part: str, number: float, factor: float, least_weeks: int) -> int:
+    least = least_weeks if part == "weeks" else 1
     return min(max(math.floor(number * factor + 0.5), least), MOST[part])
 
 

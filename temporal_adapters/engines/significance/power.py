@@ -8,6 +8,7 @@ observed correlation is r times the root of both reliabilities.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,12 @@ from temporal_adapters.ground.errors import CorrelateError
 
 _CHUNK = 100
 _NULL_DRAWS = 999
+_MOST_MISSING = 0.7
+
+
+def least_weeks(lag: int, missing: float) -> int:
+    """Return the weeks below which a design is refused: those that leave 12 pairs."""
+    return math.ceil(12 / (1 - missing)) + abs(lag)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class Design:
         Family-wise error rate.
     lag
         Weeks by which the model leads, chosen before looking; so many weeks have no partner.
+    missing
+        Share of the weeks in which one of the two series has no value, 0 to below .7, spread at random.
     """
 
     weeks: int
@@ -54,12 +63,17 @@ class Design:
     n_questions: int = 1
     alpha: float = 0.05
     lag: int = 0
+    missing: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse designs that do not exist."""
+        if not 0 <= self.missing < _MOST_MISSING:
+            raise CorrelateError(f"the share of missing weeks must lie from 0 to below {_MOST_MISSING:g}")
         if self.pairs < 12:
             at = f" at lag {self.lag}" if self.lag else ""
-            raise CorrelateError(f"{self.weeks} weeks{at} are too few, at least {12 + abs(self.lag)} are needed")
+            at += f" with {self.missing:.0%} missing" if self.missing else ""
+            least = least_weeks(self.lag, self.missing)
+            raise CorrelateError(f"{self.weeks} weeks{at} are too few, at least {least} are needed")
         if not -1 < self.r < 1 or not -1 < self.persistence < 1:
             raise CorrelateError("r and persistence must lie between -1 and 1")
         if not 0 < self.reliability_model <= 1 or not 0 < self.reliability_survey <= 1:
@@ -67,8 +81,8 @@ class Design:
 
     @property
     def pairs(self) -> int:
-        """Pairs of weeks at the lag."""
-        return self.weeks - abs(self.lag)
+        """Pairs of weeks at the lag that both series have."""
+        return round((self.weeks - abs(self.lag)) * (1 - self.missing))
 
     @property
     def family(self) -> int:
@@ -115,7 +129,8 @@ def _seen_levels(design: Design) -> tuple[float, float]:
     Pyper and Peterman (1998) approximate.
     """
     n = design.pairs
-    signal = linalg.toeplitz(design.persistence ** np.arange(n))
+    # Weeks that are left lie 1 / (1 - missing) apart on average.
+    signal = linalg.toeplitz(np.sign(design.persistence) ** np.arange(n) * _kept(design) ** np.arange(n))
     sides = [
         reliability * signal + (1 - reliability) * np.eye(n)
         for reliability in (design.reliability_model, design.reliability_survey)
@@ -124,6 +139,10 @@ def _seen_levels(design: Design) -> tuple[float, float]:
     product = float(np.trace(x) * np.trace(y))
     shown = design.r * np.sqrt(design.reliability_model * design.reliability_survey)
     return float(shown * np.trace(shared) / np.sqrt(product)), product / float((x * y.T).sum())
+
+
+def _kept(design: Design) -> float:
+    return float(abs(design.persistence) ** (1 / (1 - design.missing)))
 
 
 def _innovation_correlation(design: Design) -> float:
@@ -180,6 +199,8 @@ def _observed(rng: np.random.Generator, size: int, design: Design) -> tuple[Arra
     noisy = []
     for side, reliability in ((x, design.reliability_model), (y, design.reliability_survey)):
         noisy.append(side + rng.standard_normal(side.shape) * spread * np.sqrt(1 / reliability - 1))
+    if design.missing:
+        noisy[1][rng.random(noisy[1].shape) < design.missing] = np.nan
     return noisy[0], noisy[1]
 
 
