@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from scipy import optimize
 
 from temporal_adapters.ground.dates import WEEK
 from temporal_adapters.ground.errors import SurveyError
@@ -128,10 +129,9 @@ def smoothed(values: Array, variances: Array) -> tuple[Array, Array]:
         Known sampling variances, same shape.
     """
     model = _model(values, variances)
-    fits = [model.fit(np.log(start), disp=False, method="lbfgs", maxiter=200) for start in _STARTS]
-    best = max(fits, key=lambda fit: fit.llf)
-    state = best.smoothed_state[0], best.smoothed_state_cov[0, 0]
-    return np.asarray(state[0]), np.sqrt(np.asarray(state[1]))
+    fits = [optimize.minimize(lambda p: -model.loglike(p), np.log(start), method="Nelder-Mead") for start in _STARTS]
+    found = model.smooth(min(fits, key=lambda fit: fit.fun).x, return_ssm=True)
+    return np.asarray(found.smoothed_state[0]), np.sqrt(np.asarray(found.smoothed_state_cov[0, 0]))
 
 
 def _model(values: Array, variances: Array) -> Any:
