@@ -47,6 +47,7 @@ def _register() -> None:
         power,
         pretrain,
         probe,
+        questionnaire,
         report,
         run,
         settings,
@@ -58,7 +59,7 @@ def _register() -> None:
         weeks,
     )
 
-    line = (run, simulate, weeks, pretrain, train, probe, survey, plan, power, correlate, report)
+    line = (run, simulate, weeks, pretrain, train, probe, questionnaire, survey, plan, power, correlate, report)
     for module in (*line, validate, vote, mix, base, settings):
         module.register(app)
 

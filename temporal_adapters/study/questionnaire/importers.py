@@ -1,26 +1,42 @@
-"""Questionnaires from other programs: QSTN CSV, XLSForm workbooks, labels of SPSS and Stata files.
+"""Questionnaires from other programs, told by their ending; one bad question is left out by name, the rest imported.
 
 Takes a file, gives a `Questionnaire` to be read over by a person, and what was left out. Knows no model.
 
 An import can only carry what the other format has: wordings beyond the first, aliases and survey links are for the
-editor. Options that read like a nonresponse get that role; which items are scales is asked, not guessed.
+editor. Options that read like a nonresponse get that role; which items are scales is asked where the format does not
+say.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from temporal_adapters.ground.errors import QuestionnaireError
-from temporal_adapters.study.questionnaire.records import Item, ItemType, Option, Questionnaire, Wording
-from temporal_adapters.study.questionnaire.rules import problems, reads_like_nonresponse
+from temporal_adapters.study.questionnaire import nonresponse
+from temporal_adapters.study.questionnaire.formats import asked as formats
+from temporal_adapters.study.questionnaire.formats import datafile, ddi, limesurvey, qstn, qualtrics, surveyjs, xlsform
+from temporal_adapters.study.questionnaire.formats.asked import Answer, Asked, Found, Unusable
+from temporal_adapters.study.questionnaire.records import Item, Option, Questionnaire, Wording
+from temporal_adapters.study.questionnaire.rules import problems
 
-PLACEHOLDER = re.compile(r"\{\{?\s*(question_content|QUESTION_CONTENT\w*|content)\s*\}?\}")
 _FIRST = "imported"
+
+FORMATS: dict[str, str] = {
+    ".xlsx": "XLSForm workbook (ODK, KoboToolbox, SurveyCTO): sheets survey and choices",
+    ".lss": "LimeSurvey, a whole survey",
+    ".lsg": "LimeSurvey, a group of questions",
+    ".lsq": "LimeSurvey, one question",
+    ".qsf": "Qualtrics survey",
+    ".xml": "DDI Codebook (1.2 to 2.5): variables with their categories",
+    ".json": "SurveyJS form",
+    ".csv": "QSTN table: questionnaire_item_id, question_content, question_stem, answer_options",
+    ".sav": "items of an SPSS file (also .zsav, .por): labels of variables and values",
+    ".dta": "items of a Stata file",
+}
+"""Ending -> what is understood."""
 
 
 @dataclass(frozen=True)
@@ -32,58 +48,134 @@ class Imported:
     questionnaire
         The records.
     left_out
-        One phrase per question or part that has no counterpart.
+        One phrase per question or part that has no counterpart, with the reason.
+    notes
+        What was changed, such as a name that was used twice.
     """
 
     questionnaire: Questionnaire
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-def import_file(path: Path, options: Sequence[str] = (), scales: Collection[str] = ()) -> Imported:
-    """Read a questionnaire of another program, told by its ending.
+def import_file(path: Path, options: Sequence[str] = (), scales: Collection[str] = (), language: str = "") -> Imported:
+    """Read a questionnaire of another program, told by its ending (`FORMATS`).
 
     Parameters
     ----------
     path
-        ``.csv`` (QSTN), ``.xlsx`` (XLSForm), ``.sav`` or ``.dta`` (labels of a data file).
+        The file.
     options
         Answer options of all questions, for QSTN files, which hold none; ``code=text`` gives a code.
     scales
         Names of items that are scales: their options are numbered in the order they have.
+    language
+        Language to import where the file has several; its own default without it.
 
     Raises
     ------
     QuestionnaireError
-        If the file cannot be read, holds no question, or the result breaks a rule.
+        If the file cannot be read, has no such language, or holds no question that can be imported.
     """
-    readers = {".csv": _qstn, ".xlsx": _xlsform, ".sav": _labels, ".dta": _labels}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise QuestionnaireError(f"{path}: cannot import {path.suffix or 'this'}: allowed are {', '.join(readers)}")
-    if not path.is_file():
-        raise QuestionnaireError(f"{path}: there is no such file")
-    items, left_out = reader(path, tuple(options))
+    found = _read(path, options, language)
+    items: list[Item] = []
+    left_out, notes = list(found.left_out), list(found.notes)
+    for question in found.questions:
+        try:
+            item = _item(question, {item.name for item in items}, notes)
+            if item.name in scales:
+                item = _as_scale(item)
+            _require_sound(item)
+        except Unusable as reason:
+            left_out.append(f"{question.name or question.place} ({reason})")
+            continue
+        items.append(item)
+    if not items:
+        raise QuestionnaireError(f"{path}: holds no question that can be imported{_why(left_out)}")
     if unknown := sorted(set(scales) - {item.name for item in items}):
         raise QuestionnaireError(f"{path}: there is no item {unknown[0]!r} to make a scale of")
-    items = [_as_scale(item) if item.name in scales else item for item in items]
-    found = Questionnaire(_clean(path.stem), tuple(items), path.stem, source=f"imported from {path.name}")
-    for problem in problems(found):
+    language = found.language or "en"
+    made = Questionnaire(
+        _clean(path.stem), tuple(replace(item, language=language) for item in items), found.title or path.stem,
+        language, f"imported from {path.name}",
+    )  # fmt: skip
+    for problem in problems(made):
         raise QuestionnaireError(f"{path}: {problem.sentence}")
-    return Imported(found, tuple(left_out))
+    return Imported(made, tuple(left_out), tuple(notes))
+
+
+def _read(path: Path, options: Sequence[str], language: str) -> Found:
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise QuestionnaireError(f"{path}: there is no such file")
+    if suffix == ".csv":
+        return qstn.read(path, tuple(options))
+    if suffix in (".sav", ".zsav", ".por", ".dta"):
+        return datafile.read(path)
+    readers = {
+        ".xlsx": xlsform.read, ".xlsm": xlsform.read, ".lss": limesurvey.read, ".lsg": limesurvey.read,
+        ".lsq": limesurvey.read, ".qsf": qualtrics.read, ".xml": ddi.read, ".json": surveyjs.read,
+    }  # fmt: skip
+    if suffix == ".xls":
+        raise QuestionnaireError(f"{path}: old workbooks are not read: save it as .xlsx")
+    if suffix not in readers:
+        raise QuestionnaireError(f"{path}: cannot import {suffix or 'this'}: allowed are {', '.join(FORMATS)}")
+    return readers[suffix](path, language)
+
+
+def _why(left_out: Sequence[str]) -> str:
+    shown = "; ".join(left_out[:3])
+    return f": {shown}{f' and {len(left_out) - 3} more' if len(left_out) > 3 else ''}" if left_out else ""
 
 
 def _clean(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-._+") or "item"
 
 
-def _option(text: str, code: str | None) -> Option:
-    role = "nonresponse" if reads_like_nonresponse(text) else "substantive"
-    return Option(text, text, code, role=role, survey=text)  # type: ignore[arg-type]
-
-
-def _item(name: str, kind: ItemType, text: str, options: Iterable[Option], title: str = "") -> Item:
+def _item(question: Asked, taken: Collection[str], notes: list[str]) -> Item:
+    """Return a question as an item, without markup; `Unusable` with the reason where it cannot be one."""
+    if not question.name:
+        raise Unusable("it has no name")
+    text = formats.plain(question.text)
+    if not text:
+        raise Unusable("it has no text")
+    answers = [replace(answer, text=formats.plain(answer.text)) for answer in question.answers]
+    kinds = nonresponse.kinds({place: answer.text for place, answer in enumerate(answers)})
+    options = [
+        _option(answer, kinds.get(at), question.kind) for at, answer in enumerate(answers) if kinds.get(at) != "missing"
+    ]
     ordered = sorted(options, key=lambda option: option.role == "nonresponse")
-    return Item(name, kind, tuple(ordered), (Wording(_FIRST, text),), title or text, survey_question=name)
+    name = _free(question, taken, notes)
+    item = Item(
+        name, question.kind if question.kind != "scale" else "select_one", tuple(ordered), (Wording(_FIRST, text),),
+        text, survey_question=question.name,
+    )  # fmt: skip
+    return _as_scale(item) if question.kind == "scale" else item
+
+
+def _option(answer: Answer, kind: nonresponse.Kind | None, asked: str) -> Option:
+    role = "nonresponse" if kind is not None or answer.is_missing else "substantive"
+    if answer.is_exclusive and role == "substantive" and asked == "select_multiple":
+        role = "exclusive"
+    return Option(answer.text, answer.text, answer.code, role=role, survey=answer.text)  # type: ignore[arg-type]
+
+
+def _free(question: Asked, taken: Collection[str], notes: list[str]) -> str:
+    """Return a name that no item has: the question's, or with the names of its groups before it."""
+    name = _clean(question.name)
+    groups = [_clean(group) for group in question.group if group]
+    for depth in range(len(groups) + 1):
+        tried = "-".join([*groups[len(groups) - depth :], name])
+        if tried not in taken:
+            if depth:
+                notes.append(f"{question.name} in {'/'.join(groups)}: the name is used twice; imported as {tried}")
+            return tried
+    raise Unusable(f"the item name {name!r} is used twice")
+
+
+def _require_sound(item: Item) -> None:
+    for problem in problems(Questionnaire("imported", (item,))):
+        raise Unusable(problem.sentence)
 
 
 def _as_scale(item: Item) -> Item:
@@ -102,109 +194,3 @@ def _number(code: str | None) -> float | None:
         return float(code) if code is not None else None
     except ValueError:
         return None
-
-
-def _qstn(path: Path, options: tuple[str, ...]) -> tuple[list[Item], list[str]]:
-    """Read columns questionnaire_item_id, question_content, question_stem and (ours) answer_options, ``a|b|c``."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise QuestionnaireError(f"{path}: cannot be read as CSV ({error})") from None
-    needed = {"questionnaire_item_id", "question_content"}
-    if not rows or needed - set(rows[0]):
-        raise QuestionnaireError(f"{path}: a QSTN file has the columns questionnaire_item_id and question_content")
-    items = []
-    for line, row in enumerate(rows, start=2):
-        texts = options or tuple(filter(None, (row.get("answer_options") or "").split("|")))
-        if not texts:
-            raise QuestionnaireError(f"{path}:{line}: the question has no answer options: give them with --options")
-        pairs = [text.partition("=") if "=" in text else (None, "", text) for text in texts]
-        found = [_option(text.strip(), code) for code, _, text in pairs]
-        name = _clean(row["questionnaire_item_id"])
-        items.append(_item(name, "select_one", _stem(row), found, row["question_content"]))
-    return items, []
-
-
-def _stem(row: dict[str, str]) -> str:
-    stem, content = (row.get("question_stem") or "").strip(), row["question_content"].strip()
-    if PLACEHOLDER.search(stem):
-        return PLACEHOLDER.sub(lambda _: content, stem)
-    return f"{stem} {content}".strip()
-
-
-def _xlsform(path: Path, options: tuple[str, ...]) -> tuple[list[Item], list[str]]:
-    """Read the sheets survey (type, name, label) and choices (list_name, name, label); the first label counts."""
-    survey, choices = (_sheet(path, name) for name in ("survey", "choices"))
-    lists: dict[str, list[Option]] = {}
-    for row in choices:
-        text, code = _label(row), row.get("name")
-        if text:
-            lists.setdefault(str(row.get("list_name") or row.get("list name")), []).append(_option(text, str(code)))
-    items, left_out = [], []
-    for row in survey:
-        kind, _, list_of = str(row.get("type") or "").strip().partition(" ")
-        list_of = list_of.removesuffix(" or_other").strip()
-        text = _label(row)
-        if kind not in ("select_one", "select_multiple") or not text:
-            if row.get("name"):
-                left_out.append(f"{row['name']} ({row.get('type')})")
-            continue
-        if list_of not in lists:
-            raise QuestionnaireError(f"{path}: {row.get('name')!r} uses the list {list_of!r}, which is missing")
-        items.append(_item(_clean(str(row["name"])), kind, text, lists[list_of]))  # type: ignore[arg-type]
-    return items, left_out
-
-
-def _sheet(path: Path, name: str) -> list[dict[str, Any]]:
-    from zipfile import BadZipFile
-
-    import openpyxl
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        rows = list(book[name].iter_rows(values_only=True)) if name in book.sheetnames else []
-        book.close()
-    except (OSError, BadZipFile, ValueError, KeyError) as error:
-        raise QuestionnaireError(f"{path}: cannot be read as an XLSForm workbook ({error})") from None
-    if not rows:
-        raise QuestionnaireError(f"{path}: an XLSForm workbook has a sheet {name!r}, this one has not")
-    header = [str(cell or "").strip() for cell in rows[0]]
-    return [dict(zip(header, row, strict=False)) for row in rows[1:] if any(cell is not None for cell in row)]
-
-
-def _label(row: dict[str, Any]) -> str:
-    for name, value in row.items():
-        if (name == "label" or name.startswith("label::")) and value is not None:
-            return " ".join(str(value).split())
-    return ""
-
-
-def _labels(path: Path, options: tuple[str, ...]) -> tuple[list[Item], list[str]]:
-    """Read variable labels as questions and value labels as options; negative codes are nonresponse."""
-    import pyreadstat
-
-    read = pyreadstat.read_sav if path.suffix.lower() == ".sav" else pyreadstat.read_dta
-    try:
-        _, meta = read(str(path), metadataonly=True)
-    except (OSError, pyreadstat.ReadstatError, UnicodeDecodeError) as error:
-        raise QuestionnaireError(f"{path}: cannot be read ({error})") from None
-    items, left_out = [], []
-    for name in meta.column_names:
-        labels = meta.variable_value_labels.get(name, {})
-        question = meta.column_names_to_labels.get(name) or name
-        found = [_labelled(code, text) for code, text in labels.items()]
-        if sum(option.role == "substantive" for option in found) < 2:
-            left_out.append(f"{name} (fewer than two labelled answers)")
-            continue
-        items.append(_item(_clean(name), "select_one", question, found))
-    if not items:
-        raise QuestionnaireError(f"{path}: no variable has two labelled answers or more")
-    return items, left_out
-
-
-def _labelled(code: Any, text: str) -> Option:
-    whole = isinstance(code, float) and code.is_integer()
-    option = _option(" ".join(str(text).split()), str(int(code)) if whole else str(code))
-    number = _number(option.code)
-    return replace(option, role="nonresponse") if number is not None and number < 0 else option
