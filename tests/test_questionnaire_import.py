@@ -427,7 +427,7 @@ def test_items_of_a_data_file_tell_answers_from_marks(tmp_path: Path) -> None:
     assert [(o.text, o.role) for o in items["mood"].options if o.role == "substantive"] == [
         ("Good", "substantive"), ("Bad", "substantive"),
     ]  # fmt: skip
-    assert found.left_out == ("nat (item 'nat' needs at least two substantive options)",)
+    assert found.left_out == ("nat (fewer than two labelled answers)",)
 
 
 def moods() -> Questionnaire:
