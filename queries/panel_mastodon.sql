@@ -2,7 +2,7 @@
 --
 -- Takes    the relation `records` (number BIGINT, line VARCHAR, context VARCHAR).
 -- Grain    one row per status.
--- Columns  number, post_id, user_id, created_us (microseconds since 1970 in UTC), text, lang, is_repost, is_reply,
+-- Columns  number, post_id, user_id, created (the time as the platform writes it), text, lang, is_repost, is_reply,
 --          is_quote, client, platform, problem
 --
 -- Ids are the global URIs where there are any: numbers repeat from server to server. Paragraphs and line breaks become
@@ -13,7 +13,7 @@ WITH fields AS (
         TRY(json_extract_string(line, [
             '$.uri', '$.id', '$.account.uri', '$.account.url', '$.account.id', '$.created_at', '$.language',
             '$.in_reply_to_id', '$.quote', '$.application.name', '$.reblog', '$.content', '$.spoiler_text',
-            '$.reblog.content', '$.reblog.spoiler_text', '$.reblog.language'
+            '$.reblog.content', '$.reblog.spoiler_text', '$.reblog.language', '$.username'
         ])) AS f
     FROM records
 ),
@@ -39,7 +39,7 @@ SELECT
     number,
     coalesce(f[1], f[2]) AS post_id,
     coalesce(f[3], f[4], f[5]) AS user_id,
-    epoch_us(TRY_CAST(f[6] AS TIMESTAMPTZ)) AS created_us,
+    f[6] AS created,
     coalesce(warning || chr(10), '') || replace(replace(replace(replace(replace(replace(replace(
         text, '&lt;', '<'), '&gt;', '>'), '&quot;', '"'), '&#39;', ''''), '&apos;', ''''), '&nbsp;', ' '), '&amp;', '&') AS text,
     coalesce(f[16], f[7]) AS lang,
@@ -48,5 +48,9 @@ SELECT
     f[9] IS NOT NULL AS is_quote,
     f[10] AS client,
     'mastodon' AS platform,
-    CASE WHEN f IS NULL THEN 'not_json' WHEN html IS NULL THEN 'not_a_post' END AS problem
+    CASE
+        WHEN f IS NULL THEN 'not_json'
+        WHEN html IS NULL AND f[2] IS NOT NULL AND f[6] IS NOT NULL AND f[17] IS NULL THEN 'unknown_layout'
+        WHEN html IS NULL THEN 'not_a_post'
+    END AS problem
 FROM stripped

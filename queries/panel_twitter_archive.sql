@@ -1,8 +1,9 @@
 -- Tweets of a personal Twitter archive (tweets.js) to posts.
 --
--- Takes    the relation `records` (number BIGINT, line VARCHAR, context VARCHAR: the account's id, from account.js).
+-- Takes    the relations `records` (number BIGINT, line VARCHAR, context VARCHAR: the account's id, from account.js) and
+--          `originals` (id VARCHAR, text VARCHAR: the long posts of note-tweet.js).
 -- Grain    one row per tweet.
--- Columns  number, post_id, user_id, created_us (microseconds since 1970 in UTC), text, lang, is_repost, is_reply,
+-- Columns  number, post_id, user_id, created (the time as the platform writes it), text, lang, is_repost, is_reply,
 --          is_quote, client, platform, problem
 --
 -- An archive holds no original of a repost: its text stays cut, behind "RT @name: ", which is also its only sign.
@@ -34,13 +35,23 @@ SELECT
     number,
     post_id,
     nullif(context, '') AS user_id,
-    epoch_us(try_strptime(created, '%a %b %d %H:%M:%S %z %Y')) AS created_us,
-    CASE WHEN starts_with(text, 'RT @') THEN regexp_replace(text, '^RT @[A-Za-z0-9_]+: ', '') ELSE text END AS text,
+    created,
+    CASE
+        WHEN originals.text IS NOT NULL THEN originals.text
+        WHEN starts_with(named.text, 'RT @') THEN regexp_replace(named.text, '^RT @[A-Za-z0-9_]+: ', '')
+        ELSE named.text
+    END AS text,
     lang,
-    coalesce(starts_with(text, 'RT @'), false) AS is_repost,
+    coalesce(starts_with(named.text, 'RT @'), false) AS is_repost,
     replied_to IS NOT NULL AS is_reply,
     false AS is_quote,
     client,
     'twitter' AS platform,
-    CASE WHEN broken THEN 'not_json' WHEN coalesce(post_id, text) IS NULL THEN 'not_a_post' END AS problem
+    CASE
+        WHEN broken THEN 'not_json'
+        WHEN named.text IS NULL AND post_id IS NOT NULL THEN 'unknown_layout'
+        WHEN coalesce(post_id, named.text) IS NULL THEN 'not_a_post'
+    END AS problem
 FROM named
+LEFT JOIN originals ON originals.id = named.post_id
+ORDER BY number

@@ -1,12 +1,14 @@
 -- Twitter API v2 tweets, as pages (data, includes, meta), stream objects or flattened lines, to posts.
 --
--- Takes    the relation `records` (number BIGINT, line VARCHAR, context VARCHAR).
+-- Takes    the relations `records` (number BIGINT, line VARCHAR, context VARCHAR) and `originals` (id VARCHAR, text VARCHAR:
+--          whole texts that lie in a file beside).
 -- Grain    one row per tweet of a page's `data`; one row for a record without tweets (problem 'not_a_post').
--- Columns  number, post_id, user_id, created_us (microseconds since 1970 in UTC), text, lang, is_repost, is_reply,
+-- Columns  number, post_id, user_id, created (the time as the platform writes it), text, lang, is_repost, is_reply,
 --          is_quote, client, platform, problem
 --
 -- The text of a repost comes from the tweet it refers to: inside `referenced_tweets` in flattened lines (twarc2, 4CAT),
--- in `includes.tweets` in pages. Long posts have their whole text in `note_tweet`.
+-- in `includes.tweets` in pages, in `originals` in academictwitteR's folders. Long posts have their whole text in
+-- `note_tweet`. Of an edited post every version has an id of its own: only the last counts.
 WITH parsed AS (
     SELECT number, TRY(json_extract(line, ['$.data', '$.includes.tweets', '$'])) AS j FROM records
 ),
@@ -25,15 +27,17 @@ pages AS (
     FROM parsed
 ),
 tweets AS (
-    SELECT number, broken, included, unnest(tweets) AS tweet FROM pages
+    SELECT number, broken, included, unnest(tweets) AS tweet, generate_subscripts(tweets, 1) AS place FROM pages
 ),
 fields AS (
     SELECT
         number,
+        place,
         broken,
         included,
         json_extract_string(tweet, [
-            '$.id', '$.author_id', '$.created_at', '$.note_tweet.text', '$.text', '$.lang', '$.source', '$.author.id'
+            '$.id', '$.author_id', '$.created_at', '$.note_tweet.text', '$.text', '$.lang', '$.source', '$.author.id',
+            '$.edit_history_tweet_ids[#-1]', '$.username'
         ]) AS f,
         json_transform(
             json_extract(tweet, '$.referenced_tweets'),
@@ -55,8 +59,9 @@ SELECT
     number,
     f[1] AS post_id,
     coalesce(f[2], f[8]) AS user_id,
-    epoch_us(TRY_CAST(f[3] AS TIMESTAMPTZ)) AS created_us,
-    coalesce(original.note_tweet.text, original.text, elsewhere.note_tweet.text, elsewhere.text, f[4], f[5]) AS text,
+    f[3] AS created,
+    coalesce(
+        original.note_tweet.text, original.text, elsewhere.note_tweet.text, elsewhere.text, originals.text, f[4], f[5]) AS text,
     f[6] AS lang,
     original IS NOT NULL AS is_repost,
     coalesce(replies, false) AS is_reply,
@@ -65,6 +70,10 @@ SELECT
     'twitter' AS platform,
     CASE
         WHEN broken THEN 'not_json'
-        WHEN f[5] IS NULL AND (f[1] IS NULL OR coalesce(f[2], f[8]) IS NULL) THEN 'not_a_post'
+        WHEN f[5] IS NULL AND (f[1] IS NULL OR f[10] IS NOT NULL) THEN 'not_a_post'
+        WHEN f[5] IS NULL THEN 'unknown_layout'
+        WHEN f[9] <> f[1] THEN 'old_version'
     END AS problem
 FROM completed
+LEFT JOIN originals ON originals.id = original.id
+ORDER BY number, place

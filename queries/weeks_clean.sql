@@ -1,21 +1,20 @@
 -- Clean posts, find their week, and say of each why it is dropped, if it is.
 --
 -- Takes    `posts` (row BIGINT: unique, post_id, user_id, created_us, text, lang, is_repost, is_reply, is_quote, client,
---          platform, problem); `slots` (slot BIGINT, week INTEGER): the weeks that hold each quarter of an hour, by its first
+--          platform, problem, had_entity BOOLEAN: HTML entities have been turned into characters); `slots` (slot BIGINT, week INTEGER): the weeks that hold each quarter of an hour, by its first
 --          microsecond since 1970 in UTC; the parameters below.
 -- Grain    one row per post and week that holds it; exactly one row for a post without a week.
--- Columns  row, post_id, user_id, created_us, text (cleaned), lang, is_repost, is_reply,
+-- Columns  row, post_id, user_id, created_us, text (cleaned), lang (the first tag), is_repost, is_reply,
 --          platform, week (null if dropped), dropped (the first reason that applies, or null), had_mention, had_url,
 --          had_hash, had_space, had_entity, had_email, had_phone
 -- Engines  DuckDB and, translated by sqlglot, Spark.
 --
 -- $mention, $url    what replaces them; NULL leaves them alone
 -- $hashes           remove the character #
--- $entities         turn HTML entities into characters (first, as they hide mentions and the character #)
 -- $spaces           turn runs of white space into one space and trim
 -- $from_us, $until_us   bounding dates, first included, second excluded
 -- $reposts, $replies, $quotes   keep them
--- $languages        language tags to keep, each between spaces; NULL keeps all
+-- $languages        regular expression on the tags (separated by spaces) of what is kept; NULL keeps all
 -- $min_characters   shortest text that is kept, after cleaning
 -- $emails, $phones  replace addresses and telephone numbers; before mentions, which would leave half of an address
 -- $clients          regular expression that marks an automated client; NULL for none
@@ -24,25 +23,14 @@
 -- A single plain space is left out of the pattern for runs of white space: matching only what changes is four times
 -- faster. Every run is one space by then, so that the end needs no trim(), which walks through the whole text.
 -- White space is spelled out because \s is ASCII-only in RE2 and Java while the published rules ran in Python.
-WITH decoded AS (
+WITH without_emails AS (
     SELECT
         *,
-        CASE WHEN $entities AND contains(text, '&') THEN
-            replace(replace(replace(replace(replace(replace(replace(replace(
-                text, '&lt;', '<'), '&gt;', '>'), '&quot;', '"'), '&#39;', ''''), '&#x27;', ''''), '&apos;', ''''),
-                '&nbsp;', ' '), '&amp;', '&')
+        CASE WHEN $emails AND contains(text, '@') THEN
+            regexp_replace(text, '[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+[.][A-Za-z]{2,}', '[email]', 'g')
             ELSE text
-        END AS plain
-    FROM posts
-),
-without_emails AS (
-    SELECT
-        *,
-        CASE WHEN $emails AND contains(plain, '@') THEN
-            regexp_replace(plain, '[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+[.][A-Za-z]{2,}', '[email]', 'g')
-            ELSE plain
         END AS no_email
-    FROM decoded
+    FROM posts
 ),
 without_phones AS (
     SELECT
@@ -97,7 +85,7 @@ SELECT
     user_id,
     created_us,
     clean AS text,
-    lang,
+    split_part(lang, ' ', 1) AS lang,
     is_repost,
     is_reply,
     platform,
@@ -114,7 +102,7 @@ SELECT
         WHEN is_repost AND NOT $reposts THEN 'repost'
         WHEN is_reply AND NOT $replies THEN 'reply'
         WHEN is_quote AND NOT $quotes THEN 'quote'
-        WHEN $languages IS NOT NULL AND NOT contains($languages, ' ' || coalesce(lang, '?') || ' ') THEN 'language'
+        WHEN $languages IS NOT NULL AND NOT regexp_matches(coalesce(lang, '?'), $languages) THEN 'language'
         WHEN clean = '' THEN 'empty_after_cleaning'
         WHEN length(clean) < $min_characters THEN 'too_short'
         WHEN $include IS NOT NULL AND NOT regexp_matches(clean, $include) THEN 'keyword_missing'
@@ -124,8 +112,8 @@ SELECT
     $url IS NOT NULL AND contains(no_mention, 'http') AS had_url,
     $hashes AND contains(no_url, '#') AS had_hash,
     $spaces AND clean <> no_hash AS had_space,
-    $entities AND text <> plain AS had_entity,
-    $emails AND plain <> no_email AS had_email,
+    had_entity,
+    $emails AND text <> no_email AS had_email,
     $phones AND no_email <> private AS had_phone
 FROM cleaned
 LEFT JOIN slots ON slots.slot = created_us - created_us % 900000000

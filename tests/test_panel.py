@@ -250,7 +250,7 @@ def test_bluesky_jetstream_events_records_and_post_views_give_the_same_post(tmp_
         )
     ):
         row = only(lines(tmp_path / f"{number}.jsonl", value))
-        assert_post(row, post_id=URI, user_id="did:plc:me", text="hello sky", lang="en", is_reply=True, is_quote=True)
+        assert_post(row, post_id=URI, user_id="did:plc:me", text="hello sky", lang="en de", is_reply=True, is_quote=True)
 
 
 def test_bluesky_likes_and_deletions_are_no_posts(tmp_path: Path) -> None:
@@ -407,9 +407,9 @@ def test_times_in_every_common_form_are_the_same_moment(tmp_path: Path) -> None:
         "2023-04-05T12:00:00Z", "2023-04-05 12:00:00+00:00", "2023-04-05 13:00:00+0100", "2023-04-05 12:00:00 UTC",
         "2023-04-05T12:00:00.000000Z", "Wed Apr 05 12:00:00 +0000 2023", "1680696000", "1680696000000", "1680696000.0",
     ]  # fmt: skip
-    frame = pl.DataFrame({"post_id": forms, "user_id": "7", "created_at": forms, "text": "x"})
+    frame = pl.DataFrame({"post_id": range(len(forms)), "user_id": "7", "created_at": forms, "text": "x"})
     frame.write_csv(tmp_path / "a.csv")
-    assert {row["post_id"]: row["created_us"] for row in read(tmp_path / "a.csv")} == dict.fromkeys(forms, APRIL_5)
+    assert [row["created_us"] for row in read(tmp_path / "a.csv")] == [APRIL_5] * len(forms)
     naive = frame.head(1).with_columns(created_at=pl.lit("2023-04-05 08:00:00"))
     naive.write_csv(tmp_path / "b.csv")
     assert only(tmp_path / "b.csv")["problem"] == "no_zone"
@@ -504,7 +504,7 @@ def test_folders_and_globs_are_searched_and_a_name_without_files_is_an_error(tmp
     ("content", "message"),
     [
         (b"PK\x03\x04zip", "zip archive"),
-        ("é".encode("utf-16"), "UTF-16"),
+        ("é,è".encode("utf-16-le") * 40, "UTF-8: set panel.encoding"),
         (b'{"a": 1}\n', "no layout we know"),
         (b'[{"id": "1", "author_id": "2", "text": "x"}, {"id": ', "before its list is closed"),
         (b"PAR1 and nothing else", "no readable Parquet"),

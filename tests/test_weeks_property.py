@@ -82,7 +82,7 @@ def test_order_of_files_block_size_and_threads_change_nothing(
         rng.shuffle(lines)
         n_files = min(n_files, len(lines))  # a file without posts is refused
         paths = [write_lines(mixed / f"{n}.jsonl.gz", *lines[n::n_files]) for n in range(n_files)]
-        patch.setattr(files.read_blocks, "__defaults__", (block,))
+        patch.setattr(files.open_sources, "__defaults__", (block,))
         second = build(mixed, *reversed(paths), cap_per_user=2, workers=threads)
     assert second.outputs == first.outputs
     assert second.facts["dropped"] == first.facts["dropped"]

@@ -30,6 +30,8 @@ from temporal_adapters.stages.weeks import expected
 from temporal_adapters.stages.weeks.accounts import account_parameters, judges_accounts
 from temporal_adapters.stages.weeks.build import split_settings
 from temporal_adapters.stages.weeks.corpora import entry_of, facts, week_window
+from temporal_adapters.stages.weeks.drops import marked
+from temporal_adapters.stages.weeks.entities import with_characters
 from temporal_adapters.stages.weeks.languages import with_languages
 from temporal_adapters.stages.weeks.pseudonym import pseudonymised
 from temporal_adapters.stages.weeks.reduce import ordered_corpus, reduce_parameters, write_corpus
@@ -42,12 +44,15 @@ from temporal_adapters.study.config import Study
 _FILE_ROWS = 1 << 40
 """Rows are numbered file x 2^40 + place, so that a row says which file it is from."""
 
-_REPAIRED = "repaired:"
+_NOTES = ("repaired:", "noted:", "doubtful:")
+"""What a reader says of many records, in rows that are no records: kind in `problem`, count in `number`."""
 
+_POSTS = pa.schema([*panel.POSTS, ("had_entity", pa.bool_())])
 _READ = "row bigint, " + ", ".join(
     f"{field.name} {'bigint' if field.type == pa.int64() else 'boolean' if field.type == pa.bool_() else 'string'}"
-    for field in panel.POSTS
+    for field in _POSTS
 )
+_NO_NOTE = " and ".join(f"problem not like '{kind}%'" for kind in _NOTES)
 _WRITTEN = "week int, n_posts bigint, n_users bigint, n_near bigint"
 
 
@@ -155,7 +160,7 @@ class _Weeks:
     def write(self, folder: Path) -> dict[str, Any]:
         """Write all corpora and return the facts of the manifest."""
         posts = self._posts().persist()
-        cleaned = self._cleaned(posts.filter("problem is null or problem not like 'repaired:%'")).persist()
+        cleaned = self._cleaned(posts.filter(f"problem is null or ({_NO_NOTE})")).persist()
         counts = [self._counts(posts, cleaned, number, path) for number, path in enumerate(self._paths)]
         judged = self._judged(cleaned.filter("dropped is null")).persist()
         entries = self._written(judged, folder)
@@ -187,7 +192,8 @@ class _Weeks:
     def _counts(self, posts: Any, cleaned: Any, number: int, path: Path) -> Counts:
         """Return what became of one file's records; stop if too many are corrupt."""
         mine = f"row >= {number * _FILE_ROWS} and row < {(number + 1) * _FILE_ROWS}"
-        repaired = posts.filter(f"{mine} and problem like 'repaired:%'").groupBy("problem").sum("number").collect()
+        said = posts.filter(f"{mine} and not ({_NO_NOTE})").groupBy("problem").sum("number").collect()
+        notes = {kind: {row[0].removeprefix(kind): row[1] for row in said if row[0].startswith(kind)} for kind in _NOTES}
         fates = cleaned.filter(mine).select("row", "dropped").distinct().groupBy("dropped").count().collect()
         by_fate = {row["dropped"]: row["count"] for row in fates}
         n_kept = by_fate.pop(None, 0)
@@ -199,8 +205,12 @@ class _Weeks:
             n_copies=sums[0] - n_kept,
             dropped=dict(sorted(by_fate.items())),
             changed=dict(zip(RULES, sums[1:], strict=True)),
-            repaired={row[0].removeprefix(_REPAIRED): row[1] for row in repaired},
+            repaired=notes["repaired:"],
+            noted={**notes["noted:"], **{f"doubtful_{kind}": n for kind, n in notes["doubtful:"].items()}},
         )
+        for kind, n in notes["doubtful:"].items():
+            if n > self._settings.panel.max_corrupt_share * counts.n_records:
+                raise PanelError(f"{path}: {n} of {counts.n_records} records {panel.DOUBTS[kind]}")
         if counts.n_corrupt > self._settings.panel.max_corrupt_share * counts.n_records:
             raise PanelError(
                 f"{path}: {counts.n_corrupt} of {counts.n_records} records are corrupt, above "
@@ -253,12 +263,13 @@ def _reader(settings: SplitSettings) -> Callable[[Iterator[pa.RecordBatch]], Ite
 def _read_file(number: int, path: Path, settings: SplitSettings) -> Iterator[pa.RecordBatch]:
     place = number * _FILE_ROWS
     with panel.connect(1, settings.memory_limit) as connection:
-        for chunk in panel.read_posts(path, settings.panel, connection):
-            posts = pseudonymised(chunk.posts, settings.key, connection)
-            posts = with_languages(posts, settings.weeks.language_detector)
+        for chunk in panel.read_posts(path, settings.panel, connection, settings.weeks.timezone):
+            posts = with_languages(marked(chunk.posts, settings.drops), settings.weeks.language_detector)
+            posts = with_characters(pseudonymised(posts, settings.key, connection), settings.weeks.clean.entities)
             lost = [{"problem": reason} for reason, n in chunk.lost.items() for _ in range(n)]
-            notes = [{"problem": _REPAIRED + kind, "number": n} for kind, n in chunk.repaired.items()]
-            table = pa.concat_tables([posts, pa.Table.from_pylist([*lost, *notes], panel.POSTS)])
+            said = zip(_NOTES, (chunk.repaired, chunk.noted, chunk.doubtful), strict=True)
+            notes = [{"problem": kind + what, "number": n} for kind, found in said for what, n in found.items()]
+            table = pa.concat_tables([posts.select(_POSTS.names), pa.Table.from_pylist([*lost, *notes], _POSTS)])
             rows = pa.array(range(place, place + table.num_rows), pa.int64())
             place += table.num_rows
             yield from table.add_column(0, "row", rows).combine_chunks().to_batches()

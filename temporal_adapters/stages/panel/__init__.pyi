@@ -1,7 +1,12 @@
 from .files import find_files as find_files
-from .layouts import detect as detect
+from .files import left_out as left_out
 from .posts import CORRUPT as CORRUPT
+from .posts import DOUBTS as DOUBTS
 from .posts import POSTS as POSTS
 from .posts import Chunk as Chunk
+from .read import Part as Part
 from .read import connect as connect
+from .read import detect as detect
+from .read import read_parts as read_parts
 from .read import read_posts as read_posts
+from .sides import beside as beside

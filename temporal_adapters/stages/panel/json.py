@@ -1,13 +1,12 @@
 """JSON records to posts, by one query per platform.
 
-Takes a file and the name of a query, gives chunks of posts. Knows the framing of records, not what they mean.
+Takes records and the name of a query, gives chunks of posts. Knows the damages of records, not what they mean.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,14 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from temporal_adapters.ground import resources
-from temporal_adapters.stages.panel.arrays import Lists, array_records
-from temporal_adapters.stages.panel.files import read_blocks
-from temporal_adapters.stages.panel.posts import POSTS, Chunk
-from temporal_adapters.stages.panel.records import Records, lines, repair
+from temporal_adapters.stages.panel.posts import RAW, Chunk
+from temporal_adapters.stages.panel.records import Records, repair
 
 
-def platform_query(connection: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> Callable[[pa.Table], pa.Table]:
-    """Return a function from `records` (number, line, context) to `POSTS`.
+def platform_query(
+    connection: duckdb.DuckDBPyConnection, queries: Sequence[str], originals: pa.Table
+) -> Callable[[pa.Table], pa.Table]:
+    """Return a function from `records` (number, line, context) to `RAW`.
 
     Parameters
     ----------
@@ -31,31 +30,31 @@ def platform_query(connection: duckdb.DuckDBPyConnection, queries: Sequence[str]
         Where to run the queries.
     queries
         Names in ``queries/``; all but the last give `records` again, in a form that the next one knows.
+    originals
+        Whole texts that lie beside the file (see `sides.ORIGINALS`).
     """
     *before, last = [resources.text("queries", query) for query in queries]
+    connection.register("originals", originals)
 
     def posts_of(records: pa.Table) -> pa.Table:
         for text in before:
             records = run_query(connection, text, records, {})
-        return as_posts(run_query(connection, last, records, {}))
+        return as_raw(run_query(connection, last, records, {}))
 
     return posts_of
 
 
-def read_json(path: Path, posts_of: Callable[[pa.Table], pa.Table], lists: Lists | None = None) -> Iterator[Chunk]:
-    """Yield the posts of a file of JSON records.
+def read_json(stream: Iterator[Records], posts_of: Callable[[pa.Table], pa.Table]) -> Iterator[Chunk]:
+    """Yield the posts of JSON records.
 
     Parameters
     ----------
-    path
-        The file, plain or compressed.
+    stream
+        The records, stretch by stretch.
     posts_of
-        Turns `records` (number, line, context) into `POSTS`.
-    lists
-        Where the lists of records are; None means one record per line.
+        Turns `records` (number, line, context) into `RAW`.
     """
-    blocks = read_blocks(path)
-    for records in lines(blocks) if lists is None else array_records(path, blocks, lists):
+    for records in stream:
         yield _chunk(records, posts_of)
 
 
@@ -89,9 +88,11 @@ def run_query(
         connection.unregister("records")
 
 
-def as_posts(result: pa.Table) -> pa.Table:
-    """Return a query's result in exactly the columns and types of `POSTS`."""
-    return result.select(POSTS.names).cast(POSTS)
+def as_raw(result: pa.Table) -> pa.Table:
+    """Return a query's result in exactly the columns and types of `RAW`."""
+    if "moment_us" not in result.column_names:
+        result = result.append_column("moment_us", pa.nulls(result.num_rows, pa.int64()))
+    return result.select(RAW.names).cast(RAW)
 
 
 def without_nul(posts: pa.Table) -> tuple[pa.Table, int]:

@@ -1,296 +1,270 @@
-"""Which layout a raw file has.
+"""Which framing and which layout a file has.
 
-Takes a file's beginning, gives the name of its layout. Knows the tell-tale fields of every platform, not how to read
-them.
+Takes the beginning of a file and the study's settings, gives how its records lie and what they are. Knows the platforms
+by their records (`platforms`), not how to read them.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from temporal_adapters.ground.errors import PanelError
-from temporal_adapters.stages.panel.arrays import Lists, array_records
-from temporal_adapters.stages.panel.files import read_blocks
-from temporal_adapters.stages.panel.records import lines
-from temporal_adapters.study.config.panel import COLUMNS, Panel
+from temporal_adapters.stages.panel.dialect import Dialect, dialect_of
+from temporal_adapters.stages.panel.files import Source
+from temporal_adapters.stages.panel.framing import ELEMENTS, VALUES, Way, beginning, parse_way, reach
+from temporal_adapters.stages.panel.naming import are_names
+from temporal_adapters.stages.panel.platforms import BY_NAME, PLATFORMS, Platform
+from temporal_adapters.study.config.panel import REQUIRED, Panel
 
-_N_LOOKED_AT = 50
-_HEAD_CHARACTERS = 65_536
-_LOOK_BYTES = 1 << 20
-"""Bytes looked at to find out a layout."""
+_N_LOOKED_AT = 200
+_DEPTH = 6
+_CHAT = re.compile(r"\s*\ufeff?\u200e?(\[\d{1,4}[./-]\d{1,2}[./-]\d{2,4},? \d|\d{1,2}[./-]\d{1,2}[./-]\d{2,4},? \d{1,2}:\d\d.{0,12} - )")
 
-_DELIMITERS = (",", "\t", ";", "|")
-
-PLAIN_LIST = Lists(re.compile(r"\["))
-_ARCHIVE_START = re.compile(r"\s*window\.YTD\.\w+\.part\d+\s*=\s*\[")
-_TELEGRAM_START = re.compile(r'"messages"\s*:\s*\[')
-TELEGRAM_LISTS = Lists(_TELEGRAM_START, context=re.compile(r'"id"\s*:\s*(-?\d+)'))
-_OUTBOX_START = re.compile(r'"orderedItems"\s*:\s*\[')
-OUTBOX_LISTS = Lists(_OUTBOX_START)
-
-Header = dict[str, tuple[str, ...]]
-
-TABLES: dict[str, Header] = {
-    "table": {name: (name,) for name in COLUMNS},
-    "twarc-csv": {
-        "post_id": ("id",),
-        "user_id": ("author_id", "author.id"),
-        "created_at": ("created_at",),
-        "text": ("text",),
-        "lang": ("lang",),
-        "is_repost": ("referenced_tweets.retweeted.id",),
-        "is_reply": ("referenced_tweets.replied_to.id",),
-        "is_quote": ("referenced_tweets.quoted.id",),
-        "client": ("source",),
-    },
-    "4cat": {
-        "post_id": ("id",),
-        "user_id": ("author_id", "author"),
-        "created_at": ("unix_timestamp", "timestamp_unix", "timestamp"),
-        "text": ("body",),
-        "lang": ("language_guess", "lang", "language"),
-        "is_repost": ("is_retweet",),
-        "is_reply": ("is_reply",),
-        "is_quote": ("is_quote_tweet",),
-        "client": ("source",),
-    },
-}
-"""Tables we know: our column -> the names it may have, the best first."""
-
-_TOLD_BY: dict[str, frozenset[str]] = {
-    "twarc-csv": frozenset({"id", "author_id", "conversation_id", "referenced_tweets.retweeted.id"}),
-    "4cat": frozenset({"id", "thread_id", "author", "body", "timestamp"}),
-}
+Framing = Literal["parquet", "arrow", "xlsx", "csv", "lines", "wrapped", "pages", "document"]
 
 
-def _has(*names: str) -> Callable[[Mapping[str, Any]], bool]:
-    return lambda value: all(name in value for name in names)
+@dataclass(frozen=True)
+class Layout:
+    """How a source is read.
 
-
-def _is_twitter_v1(value: Mapping[str, Any]) -> bool:
-    return (
-        _has("created_at", "user")(value) and isinstance(value["user"], dict) and ("id_str" in value or "id" in value)
-    )
-
-
-def _is_twitter_v2(value: Mapping[str, Any]) -> bool:
-    if "data" in value:
-        return isinstance(value["data"], list | dict) and ("meta" in value or "includes" in value or _stream(value))
-    return _has("id", "author_id", "text")(value)
-
-
-def _stream(value: Mapping[str, Any]) -> bool:
-    return isinstance(value["data"], dict) and "text" in value["data"]
-
-
-def _is_bluesky(value: Mapping[str, Any]) -> bool:
-    post = value.get("post")
-    uri = value.get("uri", post.get("uri") if isinstance(post, dict) else None)
-    return _has("did", "kind")(value) or (isinstance(uri, str) and uri.startswith("at://"))
-
-
-def _is_mastodon(value: Mapping[str, Any]) -> bool:
-    return _has("account", "content", "created_at")(value) and isinstance(value["account"], dict)
-
-
-def _is_reddit(value: Mapping[str, Any]) -> bool:
-    return _has("created_utc", "author")(value) and ("body" in value or "title" in value)
-
-
-def _is_archive(value: Mapping[str, Any]) -> bool:
-    return isinstance(value.get("tweet"), dict)
-
-
-def _is_twitter_web(value: Mapping[str, Any]) -> bool:
-    post = value.get("tweet", value)
-    return isinstance(post, dict) and isinstance(post.get("legacy"), dict) and "full_text" in post["legacy"]
-
-
-def _is_activity(value: Mapping[str, Any]) -> bool:
-    return _has("actor", "object", "published")(value) and value.get("type") in ("Create", "Announce")
-
-
-def _is_wrapped(value: Mapping[str, Any]) -> bool:
-    return "item_id" in value and isinstance(value.get("data"), dict)
-
-
-_PLATFORMS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
-    "twitter-web": _is_twitter_web,
-    "twitter-v1": _is_twitter_v1,
-    "twitter-v2": _is_twitter_v2,
-    "bluesky": _is_bluesky,
-    "mastodon": _is_mastodon,
-    "reddit": _is_reddit,
-    "twitter-archive": _is_archive,
-    "activitypub": _is_activity,
-}
-
-QUERIES: dict[str, tuple[str, ...]] = {
-    "twitter-web": ("panel_twitter_web", "panel_twitter_v1"),
-    "activitypub": ("panel_activitypub", "panel_mastodon"),
-    **{
-        name: (f"panel_{name.replace('-', '_')}",)
-        for name in ("twitter-v1", "twitter-v2", "twitter-archive", "bluesky", "mastodon", "reddit", "telegram")
-    },
-}
-"""Layout -> the queries that turn its records into posts, one after the other."""
-
-
-def detect(path: Path, settings: Panel) -> tuple[str, str]:
-    """Return how a file is framed and what its layout is.
-
-    Returns
-    -------
+    Attributes
+    ----------
     framing
-        ``parquet``, ``csv``, ``lines`` (one JSON object per line), ``wrapped`` (the same, each post inside `data` as
-        Zeeschuimer writes it), or ``lists`` (a JSON document with lists of posts).
-    layout
-        A name that `panel.format` allows.
+        ``parquet``, ``arrow``, ``xlsx``, ``csv``, ``lines`` (one JSON object per line), ``wrapped`` (the same, each post
+        inside `data` as Zeeschuimer writes it), ``pages`` (one JSON document with posts per line) or ``document`` (JSON
+        documents of any framing).
+    platform
+        What its records are.
+    ways
+        Where the records lie in a document.
+    dialect
+        How a CSV file is written.
+    fields
+        Fields of its first records, nested ones joined with dots.
+    """
+
+    framing: Framing
+    platform: Platform
+    ways: tuple[Way, ...] = ()
+    dialect: Dialect | None = None
+    fields: tuple[str, ...] = ()
+
+
+def layout_of(source: Source, settings: Panel) -> Layout:
+    """Return the layout of a source.
 
     Raises
     ------
     PanelError
-        If the file is empty or looks like nothing we know.
+        If it is empty or looks like nothing we know.
     """
-    head = _head(path)
-    if head.startswith("PAR1"):
-        return "parquet", "table" if settings.format == "auto" else settings.format
-    start = head.lstrip()[:1]
+    if source.kind != "text":
+        return Layout(source.kind, BY_NAME["table" if settings.format == "auto" else settings.format])
+    text = source.head.decode("utf-8", "replace")
+    start = text.lstrip("\ufeff \t\r\n\x1e")[:1]
     if not start:
-        raise PanelError(f"{path}: is empty")
-    if _ARCHIVE_START.match(head):
-        return "lists", "twitter-archive"
-    if start == "{" and (settings.format == "telegram" or _is_telegram(head)):
-        return "lists", "telegram"
-    if start == "{" and settings.format in ("auto", "activitypub") and _OUTBOX_START.search(head):
-        return "lists", "activitypub"
-    if start not in "{[":
-        return "csv", _table_layout(path, read_header(path, settings)[1], settings)
-    return _json_layout(path, "lines" if start == "{" else "lists", settings)
+        raise PanelError(f"{source.name}: is empty")
+    if _CHAT.match(text):
+        return _csv_layout(source, text, settings)
+    if start in "{[" or re.match(r"\s*(window\.[\w.$]+|var\s+\w+)\s*=\s*[\[{]", text):
+        return _json_layout(source.name, text, settings)
+    return _csv_layout(source, text, settings)
 
 
-def _head(path: Path) -> str:
-    with path.open("rb") as file:
-        if file.read(4) == b"PAR1":
-            return "PAR1"
-    block = next(read_blocks(path, _LOOK_BYTES), None)
-    return block.data[:_HEAD_CHARACTERS].decode("utf-8", "replace") if block else ""
-
-
-def _is_telegram(head: str) -> bool:
-    begins = re.match(r'\s*\{\s*"(about|name|type|personal_information|chats)"', head)
-    return begins is not None and (_TELEGRAM_START.search(head) is not None or '"personal_information"' in head[:200])
-
-
-def _objects(path: Path, framing: str) -> Iterable[dict[str, Any]]:
-    blocks = read_blocks(path, _LOOK_BYTES)
-    stream = lines(blocks) if framing == "lines" else array_records(path, blocks, PLAIN_LIST)
-    # A record may be longer than a block: look on until there is one.
-    records = next((records for records in stream if records.table.num_rows), None)
-    for line in records.table["line"][:_N_LOOKED_AT].to_pylist() if records else []:
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            yield value
-
-
-def _json_layout(path: Path, framing: str, settings: Panel) -> tuple[str, str]:
-    objects = list(_objects(path, framing))
-    platforms = sorted(
-        {str(value.get("source_platform", "no named platform")) for value in objects if _is_wrapped(value)}
-    )
-    if platforms and framing == "lines":
-        framing, objects = "wrapped", [value["data"] if _is_wrapped(value) else value for value in objects]
-    if settings.format != "auto":
-        return framing, settings.format
-    for name, is_it in _PLATFORMS.items():
-        if any(is_it(value) for value in objects):
-            return framing, name
-    keys = {key for value in objects for key in value}
-    layout = _table_layout(path, sorted(keys), settings)
-    if layout != "table" or settings.columns or "text" in keys:
-        return framing, layout
-    found = f"its records have the fields {', '.join(sorted(keys)[:12])}" if keys else "no record is a JSON object"
-    if platforms:
-        found = f"items of {', '.join(platforms)}, {found} inside `data`, to be named such as data.id"
-    raise PanelError(
-        f"{path}: holds JSON of no layout we know ({found}): set panel.format, or panel.columns for a table"
-    )
-
-
-def _table_layout(path: Path, header: Iterable[str], settings: Panel) -> str:
-    if settings.format in TABLES:
-        return settings.format
-    if settings.format != "auto":
-        raise PanelError(f"{path}: is a table, not {settings.format}: set panel.format to auto or table")
-    names = set(header)
-    known = (name for name, told_by in _TOLD_BY.items() if told_by <= names)
-    return "table" if settings.columns else next(known, "table")
-
-
-def read_header(path: Path, settings: Panel) -> tuple[str, list[str]]:
-    """Return the delimiter of a CSV file and its column names.
-
-    Without `panel.delimiter` the delimiter is the one under which the first line has most of the columns we look for.
-
-    Raises
-    ------
-    PanelError
-        If another delimiter than the one given finds more of them.
-    """
-    block = next(read_blocks(path, _LOOK_BYTES), None)
-    text = block.data.decode("utf-8", "replace") if block else ""
-    wanted = {theirs for table in TABLES.values() for names in table.values() for theirs in names}
-    wanted |= set(settings.columns.values())
-    given = settings.delimiter
-    delimiters = dict.fromkeys((given, *_DELIMITERS) if given else _DELIMITERS)
-    headers = {d: next(csv.reader(io.StringIO(text, newline=""), delimiter=d), []) for d in delimiters}
-    known = {d: len(wanted & set(header)) for d, header in headers.items()}
-    best = max(headers, key=lambda d: (known[d], len(headers[d])))
-    if given and known[best] > known[given]:
+def _csv_layout(source: Source, text: str, settings: Panel) -> Layout:
+    if _CHAT.match(text) and not settings.columns:
         raise PanelError(
-            f"{path}: panel.delimiter is {given!r}, but its first line has {known[best]} of the columns needed with "
-            f"{best!r} and {known[given]} with {given!r}: set panel.delimiter to {best!r}, or leave it out"
+            f"{source.name}: is a chat as a messenger exports it as text (WhatsApp), which holds neither ids nor a zone: write "
+            "it as a table with a column for time, author and text, and set panel.columns with `post_id: auto`"
         )
-    return (given, headers[given]) if given else (best, headers[best])
+    wanted = {name for platform in PLATFORMS for name in _names(platform)}
+    dialect = dialect_of(source.name, source.head, settings, wanted)
+    names = set(dialect.header)
+    if settings.format != "auto":
+        platform = BY_NAME[settings.format]
+        if not platform.told_by and platform.name != "table":
+            raise PanelError(f"{source.name}: is a table, not {settings.format}: set panel.format to auto or table")
+        return Layout("csv", platform, dialect=dialect)
+    if len(dialect.header) < 2 and not are_names(dialect.header):
+        raise PanelError(f"{source.name}: is neither JSON nor a table: its first line is no header and no record")
+    return Layout("csv", _table(names, settings), dialect=dialect)
 
 
-def field_names(path: Path, in_lists: bool) -> list[str]:
-    """Return the fields of the first JSON objects of a file, nested ones joined with dots."""
+def _names(platform: Platform) -> Iterable[str]:
+    for choices in platform.columns.values():
+        for choice in choices:
+            yield from (choice,) if isinstance(choice, str) else choice
+
+
+def _table(names: set[str], settings: Panel) -> Platform:
+    """Return which table has these columns; a study that names the columns needed has its own."""
+    if set(settings.columns) >= set(REQUIRED):
+        return BY_NAME["table"]
+    known = (platform for platform in PLATFORMS if any(told_by <= names for told_by in platform.told_by))
+    return next(known, BY_NAME["table"])
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def _json_layout(name: str, text: str, settings: Panel) -> Layout:
+    framing, values = _framing(text)
+    is_post = _recogniser(settings)
+    ways = (parse_way(settings.inner),) if settings.inner else _ways(values, is_post)
+    if not ways:
+        raise PanelError(_unknown(name, values, settings))
+    records = [record for value in values for record in reach(value, ways) if isinstance(record, dict)][:_N_LOOKED_AT]
+    if framing == "lines":
+        wrapped = any(_is_wrapped(value) for value in values)
+        framing = "wrapped" if wrapped else "lines" if ways == ((),) else "pages"
+        records = [record["data"] if _is_wrapped(record) else record for record in records] if wrapped else records
+        ways = ((),) if wrapped else ways
+    platform = _platform(name, records, settings, values)
+    return Layout(framing, platform, ways, fields=tuple(field_names(records)))
+
+
+def _framing(text: str) -> tuple[Framing, list[Any]]:
+    """Return how JSON is framed, and the values that a file begins with."""
+    if text.lstrip("\ufeff \t\r\n")[:1] == "{":
+        lines = text.lstrip("\ufeff").split("\n")
+        whole = lines[:-1] if len(lines) > 1 else lines
+        parsed = [_parsed(line) for line in whole[:_N_LOOKED_AT] if line.strip(" \t\r,")]
+        objects = [value for value in parsed if isinstance(value, dict)]
+        if objects and (len(objects) > 1 or len(parsed) == 1 or not text.strip().startswith("{\n")) and (
+            2 * len(objects) > len(parsed) and isinstance(parsed[0], dict) or len(objects) > 2
+        ):
+            return "lines", objects
+    return "document", beginning(text)
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _recogniser(settings: Panel) -> Callable[[Mapping[str, Any]], bool]:
+    """Return what tells a record: the fields that the study names, the platform that it names, or any that we know."""
+    if set(settings.columns) >= set(REQUIRED):
+        wanted = [name for ours in ("created_at", "text") for name in settings.named(ours) if isinstance(name, str)]
+        return lambda value: all(_there(value, name) for name in wanted)
+    if settings.format not in ("auto", "table"):
+        platform = BY_NAME[settings.format]
+        if platform.queries or platform.columns:
+            return lambda value: platform.is_post(value) or _is_row(value, platform)
+    return lambda value: any(platform.is_post(value) or _is_row(value, platform) for platform in PLATFORMS)
+
+
+def _there(value: Any, name: str) -> bool:
+    for step in name.split("."):
+        if isinstance(value, list):
+            if not step.isdigit() or int(step) >= len(value):
+                return False
+            value = value[int(step)]
+        elif isinstance(value, dict) and step in value:
+            value = value[step]
+        else:
+            return False
+    return True
+
+
+def _is_row(value: Mapping[str, Any], platform: Platform) -> bool:
+    """Return whether an object is a row of a table that the platform's exporter writes."""
+    if any(told_by <= value.keys() for told_by in platform.told_by):
+        return True
+    return platform.name == "table" and all(name in value for name in REQUIRED)
+
+
+def _ways(values: Sequence[Any], is_post: Callable[[Mapping[str, Any]], bool]) -> tuple[Way, ...]:
+    """Return where the records lie in the values that a file begins with; empty if nowhere."""
+    found: dict[Way, None] = {}
+    for value in values[:_N_LOOKED_AT]:
+        found.update(dict.fromkeys(_search(value, is_post, _DEPTH)))
+        if _is_wrapped(value):
+            found[()] = None
+    ways = tuple(found)
+    return ((),) if () in ways else ways
+
+
+def _search(value: Any, is_post: Callable[[Mapping[str, Any]], bool], depth: int) -> list[Way]:
+    if isinstance(value, dict):
+        if is_post(value):
+            return [()]
+        inner = {key: _search(field, is_post, depth - 1) for key, field in value.items() if depth and isinstance(field, dict | list)}
+        objects = [key for key, field in value.items() if isinstance(field, dict)]
+        posts = [key for key in objects if inner.get(key) == [()]]
+        if posts and len(posts) == len(objects) and (len(posts) > 1 or posts[0].isdigit()):
+            return [(VALUES,)]
+        return [(key, *way) for key, ways in inner.items() for way in ways]
+    if isinstance(value, list) and depth:
+        ways = [way for element in value[:20] for way in _search(element, is_post, depth - 1)]
+        return [(ELEMENTS, *way) for way in dict.fromkeys(ways)]
+    return []
+
+
+def _is_wrapped(value: Any) -> bool:
+    return isinstance(value, dict) and "item_id" in value and isinstance(value.get("data"), dict)
+
+
+def _platform(
+    name: str, records: Sequence[Mapping[str, Any]], settings: Panel, values: Sequence[Any]
+) -> Platform:
+    if set(settings.columns) >= set(REQUIRED) and settings.format in ("auto", "table"):
+        return BY_NAME["table"]
+    if settings.format != "auto":
+        return BY_NAME[settings.format]
+    votes = Counter(
+        next((p.name for p in PLATFORMS if p.is_post(record)), None)
+        or _table(set(record), settings).name
+        for record in records
+    )
+    votes.pop("table", None) if len(votes) > 1 else None
+    if not votes:
+        raise PanelError(_unknown(name, values, settings))
+    found = BY_NAME[votes.most_common(1)[0][0]]
+    fields = field_names(records)
+    if found.name == "table" and not settings.columns and not set(REQUIRED) <= set(fields):
+        raise PanelError(_unknown(name, values, settings))
+    return found
+
+
+def _unknown(name: str, values: Sequence[Any], settings: Panel) -> str:
+    objects = [value for value in values if isinstance(value, dict)]
+    wrapped = sorted({str(value.get("source_platform")) for value in objects if _is_wrapped(value)} - {"None"})
+    keys = sorted({key for value in objects for key in (value["data"] if _is_wrapped(value) else value)})
+    if settings.columns and set(settings.columns) >= set(REQUIRED):
+        named = ", ".join(str(theirs) for ours in ("created_at", "text") for theirs in settings.named(ours))
+        return f"{name}: no record has the fields that panel.columns names for time and text ({named}): set panel.inner to " \
+               "where the records lie, such as data.videos[*]"
+    if keys and are_names(keys):
+        found = f"its records have the fields {', '.join(keys[:12])}"
+    else:
+        found = f"its records have {len(keys)} fields" if keys else "no record is a JSON object"
+    if wrapped:
+        found = f"items of {', '.join(wrapped)}, {found} inside `data`, to be named such as data.id"
+    return (
+        f"{name}: holds JSON of no layout we know ({found}): set panel.inner where the records lie deeper, panel.format, or "
+        "panel.columns for a table"
+    )
+
+
+def field_names(records: Iterable[Any]) -> list[str]:
+    """Return the fields of JSON objects, nested ones joined with dots, those in lists by their place."""
     found: dict[str, None] = {}
-    for value in _objects(path, "lists" if in_lists else "lines"):
+    for value in records:
         _add_names(value, "", found)
     return list(found)
 
 
-def _add_names(value: Mapping[str, Any], prefix: str, found: dict[str, None]) -> None:
-    for key, inner in value.items():
-        found[prefix + key] = None
-        if isinstance(inner, dict):
+def _add_names(value: Any, prefix: str, found: dict[str, None]) -> None:
+    items = value.items() if isinstance(value, dict) else enumerate(value[:20]) if isinstance(value, list) else ()
+    for key, inner in items:
+        found[f"{prefix}{key}"] = None
+        if isinstance(inner, dict | list):
             _add_names(inner, f"{prefix}{key}.", found)
-
-
-def archive_lists(path: Path) -> Lists:
-    """Return where the posts of a personal Twitter archive are, with the account's id from the file beside it.
-
-    Raises
-    ------
-    PanelError
-        If there is no ``account.js`` beside ``tweets.js``: posts do not say whose they are.
-    """
-    account = path.with_name("account.js")
-    try:
-        match = re.search(r'"accountId"\s*:\s*"(\d+)"', account.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        match = None
-    if match is None:
-        raise PanelError(f"{path}: needs account.js of the same archive beside it, which says whose posts these are")
-    return Lists(re.compile(r"\["), constant=match[1])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 from temporal_adapters.ground import resources
 from temporal_adapters.ground.errors import PanelError
 from temporal_adapters.stages import panel
-from temporal_adapters.stages.panel import CORRUPT, Chunk
+from temporal_adapters.stages.panel import CORRUPT, DOUBTS, Chunk
 from temporal_adapters.stages.weeks.ahead import ahead
+from temporal_adapters.stages.weeks.entities import with_characters
 from temporal_adapters.stages.weeks.languages import with_languages
 from temporal_adapters.stages.weeks.memory import duckdb_limit, flush_bytes
 from temporal_adapters.stages.weeks.pseudonym import pseudonymised
@@ -73,14 +74,13 @@ def clean_parameters(settings: SplitSettings) -> dict[str, Any]:
         "mention": _replacement(clean, "mentions", "@user"),
         "url": _replacement(clean, "urls", "http"),
         "hashes": clean.hashes,
-        "entities": clean.entities,
         "spaces": clean.spaces,
         "from_us": from_us,
         "until_us": until_us,
         "reposts": weeks.keep_reposts,
         "replies": weeks.keep_replies,
         "quotes": weeks.keep_quotes,
-        "languages": f" {' '.join(weeks.languages)} " if weeks.languages else None,
+        "languages": _languages(weeks.languages),
         "emails": "emails" in weeks.redact,
         "phones": "phones" in weeks.redact,
         "clients": "|".join(map(re.escape, weeks.automated.clients)) or None,
@@ -88,6 +88,13 @@ def clean_parameters(settings: SplitSettings) -> dict[str, Any]:
         "include": weeks.include,
         "exclude": weeks.exclude,
     }
+
+
+def _languages(tags: Sequence[str]) -> str | None:
+    """Return a pattern of tags, one of which the study keeps: `en` keeps `en-GB` as well, and lists that hold either."""
+    if not tags:
+        return None
+    return f"(?i)(^| )({'|'.join(map(re.escape, tags))})($|[ _-])"
 
 
 def _replacement(clean: Clean, rule: str, placeholder: str) -> str | None:
@@ -121,7 +128,7 @@ def split_file(
         panel.connect(settings.threads, duckdb_limit(limit)) as connection,
         Writer(target, flush_bytes(limit)) as writer,
     ):
-        chunks = panel.read_posts(raw, settings.panel, connection.cursor())
+        chunks = panel.read_posts(raw, settings.panel, connection.cursor(), settings.weeks.timezone)
         for chunk in ahead(chunks) if settings.threads > 1 else chunks:
             kept = ledger.enter(clean_chunk(chunk.posts, settings, connection), chunk)
             writer.add(pseudonymised(kept, settings.key, connection))
@@ -132,7 +139,7 @@ def split_file(
 
 def clean_chunk(posts: pa.Table, settings: SplitSettings, connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return the result of ``queries/weeks_clean.sql`` for some posts (the columns of `panel.POSTS`)."""
-    posts = with_languages(posts, settings.weeks.language_detector)
+    posts = with_characters(with_languages(posts, settings.weeks.language_detector), settings.weeks.clean.entities)
     moments = posts["created_us"].drop_null().to_numpy().astype(np.int64)
     rows = pa.array(np.arange(posts.num_rows, dtype=np.int64))
     connection.register("posts", posts.append_column("row", rows))
@@ -148,8 +155,14 @@ def clean_chunk(posts: pa.Table, settings: SplitSettings, connection: duckdb.Duc
     if not made["row"].combine_chunks().equals(rows):
         passed = passed.take(made["row"])
     for name in _PASSED:
-        made = made.append_column(name, passed[name])
+        made = made.append_column(name, _first_tag(passed[name]) if name == "lang" else passed[name])
     return made
+
+
+def _first_tag(langs: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the first of several tags of a post: the one its author named first."""
+    several = pc.match_substring(langs, " ")
+    return pc.replace_substring_regex(langs, " .*", "") if pc.any(several).as_py() else langs
 
 
 _KEPT = pc.field("dropped").is_null()
@@ -167,7 +180,10 @@ class _Ledger:
         self._dropped: Counter[str] = Counter()
         self._changed: Counter[str] = Counter()
         self._repaired: Counter[str] = Counter()
+        self._noted: Counter[str] = Counter()
+        self._doubtful: Counter[str] = Counter()
         self._first = ""
+        self._hint = ""
 
     def enter(self, cleaned: pa.Table, chunk: Chunk) -> pa.Table:
         """Count the rows of `cleaned` and return those that are kept."""
@@ -182,6 +198,9 @@ class _Ledger:
         self._dropped.update(dropped)
         self._dropped.update(chunk.lost)
         self._repaired.update(chunk.repaired)
+        self._noted.update(chunk.noted)
+        self._doubtful.update(chunk.doubtful)
+        self._hint = chunk.hint or self._hint
         for rule in RULES:
             self._changed[rule] += pc.sum(kept[f"had_{rule}"]).as_py() or 0
         self._note_first(cleaned, chunk)
@@ -204,8 +223,17 @@ class _Ledger:
             self._first = f"({', '.join(chunk.lost)}) {chunk.excerpt(0)}".strip()
 
     def _judge(self, at_end: bool) -> None:
+        if not (at_end or self._n_records >= _ENOUGH_RECORDS):
+            return
+        for kind, n in self._doubtful.items():
+            if n > self._limit * self._n_records:
+                hint = f" ({self._hint})" if self._hint and kind == "lost_digits" else ""
+                raise PanelError(
+                    f"{self._raw}: {n} of {self._n_records} records{hint} {DOUBTS[kind]}; to read them all the same, raise "
+                    f"panel.max_corrupt_share = {self._limit:g}"
+                )
         n_corrupt = sum(self._dropped[reason] for reason in CORRUPT)
-        if n_corrupt > self._limit * self._n_records and (at_end or self._n_records >= _ENOUGH_RECORDS):
+        if n_corrupt > self._limit * self._n_records:
             raise PanelError(
                 f"{self._raw}: {n_corrupt} of {self._n_records} records are corrupt, above "
                 f"panel.max_corrupt_share = {self._limit:g}; the first is {self._first}"
@@ -224,6 +252,7 @@ class _Ledger:
             dropped=dict(sorted((reason, n) for reason, n in self._dropped.items() if n)),
             changed={rule: self._changed[rule] for rule in RULES},
             repaired=dict(sorted(self._repaired.items())),
+            noted=dict(sorted({**self._noted, **{f"doubtful_{k}": n for k, n in self._doubtful.items()}}.items())),
         )
 
 

@@ -13,7 +13,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ class Counts:
         Cleaning rule -> posts it applied to.
     repaired
         Kind of damage -> records repaired.
+    noted
+        What a reader should know -> records (cut texts, rounded times, doubts below the share that stops a run).
     """
 
     n_records: int
@@ -67,6 +69,7 @@ class Counts:
     dropped: Mapping[str, int]
     changed: Mapping[str, int]
     repaired: Mapping[str, int]
+    noted: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n_corrupt(self) -> int:
