@@ -1,10 +1,10 @@
 -- One post per id, per user's text, and a bounded number per user: what is left of each week, and what is not and why.
 --
 -- Takes    `staged` (row BIGINT: unique, post_id, user_id, created_us, text, lang, is_repost, is_reply, platform, week INTEGER);
---          `excluded` (user_id, reason): accounts left out of the whole study; `dates` (post_id, created_us): the date that
---          counts, for ids that occur with several (weeks_dates.sql); the parameters below.
+--          `excluded` (user_id, reason): accounts left out of the whole study; `dates` (post_id, created_us, user_id,
+--          beginning): the post that counts, for ids that occur with several dates (weeks_dates.sql); the parameters below.
 -- Grain    one row per staged row.
--- Columns  those of `staged`, and dropped: 'repeated_id', the account's reason, 'duplicate', 'over_cap', or null
+-- Columns  those of `staged`, and dropped: 'repeated_id' ('other_post' if author, text and time are others), the account's reason, 'duplicate', 'over_cap', or null
 -- Order    by week, created_us, post_id
 -- Engines  DuckDB (the rows of one week that a rule could touch) and, translated by sqlglot, Spark (all rows).
 --
@@ -15,7 +15,12 @@
 -- Of several rows with one id the longest text stays (the others are cut), ties broken by every other column, so that
 -- the order of files cannot matter; it stays in its own week only. The cap samples by md5(seed, id): an engine's own hash() differs between versions.
 WITH dated AS (
-    SELECT staged.*, coalesce(dates.created_us <> staged.created_us, false) AS misdated
+    SELECT
+        staged.*,
+        coalesce(dates.created_us <> staged.created_us, false) AS misdated,
+        coalesce(
+            abs(dates.created_us - staged.created_us) >= 1000000 AND dates.user_id <> staged.user_id
+            AND dates.beginning <> left(staged.text, 40), false) AS misdated_stranger
     FROM staged
     LEFT JOIN dates ON dates.post_id = staged.post_id
 ),
@@ -25,13 +30,31 @@ identified AS (
         row_number() OVER (
             PARTITION BY week, post_id
             ORDER BY misdated, length(text) DESC, text, created_us, user_id, coalesce(lang, ''), is_repost, is_reply, platform
-        ) AS copy
+        ) AS copy,
+        first_value(created_us) OVER (
+            PARTITION BY week, post_id
+            ORDER BY misdated, length(text) DESC, text, created_us, user_id, coalesce(lang, ''), is_repost, is_reply, platform
+        ) AS kept_us,
+        first_value(user_id) OVER (
+            PARTITION BY week, post_id
+            ORDER BY misdated, length(text) DESC, text, created_us, user_id, coalesce(lang, ''), is_repost, is_reply, platform
+        ) AS kept_user,
+        first_value(left(text, 40)) OVER (
+            PARTITION BY week, post_id
+            ORDER BY misdated, length(text) DESC, text, created_us, user_id, coalesce(lang, ''), is_repost, is_reply, platform
+        ) AS kept_beginning
     FROM dated
 ),
 judged AS (
     SELECT
         identified.*,
-        CASE WHEN copy > 1 OR misdated THEN 'repeated_id' ELSE excluded.reason END AS reason
+        CASE
+            WHEN misdated_stranger THEN 'other_post'
+            WHEN copy > 1 AND abs(kept_us - created_us) >= 1000000 AND kept_user <> identified.user_id
+                AND kept_beginning <> left(text, 40) THEN 'other_post'
+            WHEN copy > 1 OR misdated THEN 'repeated_id'
+            ELSE excluded.reason
+        END AS reason
     FROM identified
     LEFT JOIN excluded ON excluded.user_id = identified.user_id
 ),

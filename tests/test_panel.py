@@ -250,7 +250,9 @@ def test_bluesky_jetstream_events_records_and_post_views_give_the_same_post(tmp_
         )
     ):
         row = only(lines(tmp_path / f"{number}.jsonl", value))
-        assert_post(row, post_id=URI, user_id="did:plc:me", text="hello sky", lang="en de", is_reply=True, is_quote=True)
+        assert_post(
+            row, post_id=URI, user_id="did:plc:me", text="hello sky", lang="en de", is_reply=True, is_quote=True
+        )
 
 
 def test_bluesky_likes_and_deletions_are_no_posts(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from temporal_adapters.study.config.weeks import Weeks
 # Everything Unicode has but surrogates and the NUL character, which no text column holds.
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 MOMENT = st.datetimes(datetime(2022, 12, 20), datetime(2023, 2, 10)).map(lambda moment: moment.replace(microsecond=0))
+ANY_AUTHOR = {"max_corrupt_share": 1}
+"""Made-up ids repeat with other authors, which a real panel must not."""
 ZONES = ("UTC", "Europe/London", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")
 RARELY = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -57,7 +59,7 @@ def test_every_record_is_in_one_week_or_dropped_for_one_reason(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         raw = write_lines(folder / "a.jsonl", always, *tweets_of(drawn))
-        facts = build(folder, raw, timezone=zone, first_weekday=weekday, cap_per_user=3).facts
+        facts = build(folder, raw, timezone=zone, first_weekday=weekday, cap_per_user=3, panel=ANY_AUTHOR).facts
         kept = posts(folder)
     assert facts["n_records"] == len(drawn) + 1
     assert facts["n_posts"] == kept.height
@@ -78,12 +80,12 @@ def test_order_of_files_block_size_and_threads_change_nothing(
         plain, mixed = Path(name) / "plain", Path(name) / "mixed"
         for folder in (plain, mixed):
             folder.mkdir()
-        first = build(plain, write_lines(plain / "a.jsonl", *lines), cap_per_user=2, workers=1)
+        first = build(plain, write_lines(plain / "a.jsonl", *lines), panel=ANY_AUTHOR, cap_per_user=2, workers=1)
         rng.shuffle(lines)
         n_files = min(n_files, len(lines))  # a file without posts is refused
         paths = [write_lines(mixed / f"{n}.jsonl.gz", *lines[n::n_files]) for n in range(n_files)]
         patch.setattr(files.open_sources, "__defaults__", (block,))
-        second = build(mixed, *reversed(paths), cap_per_user=2, workers=threads)
+        second = build(mixed, *reversed(paths), panel=ANY_AUTHOR, cap_per_user=2, workers=threads)
     assert second.outputs == first.outputs
     assert second.facts["dropped"] == first.facts["dropped"]
 

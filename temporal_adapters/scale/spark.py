@@ -193,7 +193,9 @@ class _Weeks:
         """Return what became of one file's records; stop if too many are corrupt."""
         mine = f"row >= {number * _FILE_ROWS} and row < {(number + 1) * _FILE_ROWS}"
         said = posts.filter(f"{mine} and not ({_NO_NOTE})").groupBy("problem").sum("number").collect()
-        notes = {kind: {row[0].removeprefix(kind): row[1] for row in said if row[0].startswith(kind)} for kind in _NOTES}
+        notes = {
+            kind: {row[0].removeprefix(kind): row[1] for row in said if row[0].startswith(kind)} for kind in _NOTES
+        }
         fates = cleaned.filter(mine).select("row", "dropped").distinct().groupBy("dropped").count().collect()
         by_fate = {row["dropped"]: row["count"] for row in fates}
         n_kept = by_fate.pop(None, 0)

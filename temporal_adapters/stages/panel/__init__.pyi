@@ -10,3 +10,4 @@ from .read import detect as detect
 from .read import read_parts as read_parts
 from .read import read_posts as read_posts
 from .sides import beside as beside
+from .sides import shown as shown

@@ -44,7 +44,9 @@ def _parquet(source: Source, naming: Naming) -> tuple[pa.Schema, Iterator[Any], 
     try:
         file = pyarrow.parquet.ParquetFile(source.file)
     except (OSError, pa.ArrowException) as error:
-        raise PanelError(f"{source.name}: is no readable Parquet file ({type(error).__name__}): write it again") from None
+        raise PanelError(
+            f"{source.name}: is no readable Parquet file ({type(error).__name__}): write it again"
+        ) from None
     schema = file.schema_arrow
     found = naming.columns(source.name, schema.names)
     roots = sorted({part if part in schema.names else part.split(".")[0] for parts in found.values() for part in parts})
@@ -57,7 +59,7 @@ def _arrow(source: Source) -> tuple[pa.Schema, Iterator[Any], int]:
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(source.file)))
     except (OSError, pa.ArrowException) as error:
-        raise PanelError(f"{source.name}: is no readable Arrow file ({type(error).__name__}): write it again") from None
+        raise PanelError(f"{source.name}: is no readable Arrow file ({type(error).__name__})") from None
     n_batches = reader.num_record_batches
     return reader.schema, (reader.get_batch(n) for n in range(n_batches)), max(n_batches, 1) * _BATCH_ROWS
 

@@ -91,9 +91,7 @@ def _n_swallowed(cells: dict[str, pa.Array], columns: Any, dialect: Dialect) -> 
     return found
 
 
-def _batches(
-    name: str, stream: _Stream, dialect: Dialect, columns: list[str], bad: list[str]
-) -> Iterator[Any]:
+def _batches(name: str, stream: _Stream, dialect: Dialect, columns: list[str], bad: list[str]) -> Iterator[Any]:
     def skip(row: Any) -> str:
         bad.append(f"row {row.number} has {row.actual_columns} fields, not {row.expected_columns}")
         return "skip"
@@ -179,7 +177,9 @@ def open_sheet(source: Source, named: bool) -> tuple[Iterator[tuple[Any, ...]], 
             warnings.simplefilter("ignore")
             book = openpyxl.load_workbook(source.file, read_only=True, data_only=True)
     except Exception as error:  # openpyxl raises errors of a dozen kinds on damaged files
-        raise PanelError(f"{source.name}: cannot be read as a workbook ({type(error).__name__}): save it as CSV") from None
+        raise PanelError(
+            f"{source.name}: cannot be read as a workbook ({type(error).__name__}): save it as CSV"
+        ) from None
     rows = iter(book.worksheets[0].iter_rows(values_only=True)) if book.worksheets else iter(())
     first = next(rows, None)
     if first is None:

@@ -25,16 +25,22 @@ _LONG_ID = 10**15
 
 _EXACT = 2**53
 _SHARE = 0.5
-"""Share of the long ids of a stretch that end in zeros from which they have lost digits; one in 1,000 does by chance."""
+"""Share of the long ids of a stretch ending in zeros from which they have lost digits; one in 1,000 does by chance."""
 
 _ENOUGH = 8
 """Long ids below which their endings say nothing."""
 
-_TWICE_BYTES = (b"\xc3\x83", b"\xc3\x82", b"\xc3\xa2", b"\xc3\xb0", b"\xc3\x90", b"\xc3\x91", b"\xc3\x8e", b"\xc3\x8f", b"\xc3\x84", b"\xc3\x85")
-_TWICE = "[ÃÂâðÐÑÎÏÄÅ][\u0080-\u00bf\u20ac\u201a-\u203a\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2122]"
+_TWICE_LEADS = "ÃÂâðÐÑÎÏÄÅ"
+_TWICE_BYTES = tuple(lead.encode() for lead in _TWICE_LEADS)
+_TWICE = (
+    f"[{_TWICE_LEADS}]"
+    "[\u0080-\u00bf\u20ac\u201a-\u203a\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2122]"
+)
 _SURE = re.compile("[\u0080-\u009f]|Ã[\u00a0-\u00bf]|Â[\u00a0-\u00bf]|â€|ðŸ")
 _CUT = "…( https://t[.]co/[A-Za-z0-9]+)?$"
-_CP1252 = {bytes([code]).decode("cp1252"): code for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
+_CP1252 = {
+    bytes([code]).decode("cp1252"): code for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
 
 
 @dataclass
@@ -114,10 +120,15 @@ class Examination:
         if ends.mean() > _SHARE:
             self._doubt(int(ends.sum()), name, "end in zeros")
             return
-        # A float of this size counts in steps of 2^k; ids with empty low bits (no counter) go on to be multiples of more.
+        # A float of this size counts in steps of 2^k; ids with empty low bits (no counter) are multiples of more.
         beyond = np.unique(long[long > _EXACT])
         step = np.left_shift(np.int64(1), np.floor(np.log2(beyond.astype(np.float64))).astype(np.int64) - 52)
-        if len(beyond) >= 4 * _ENOUGH and (step > 1).all() and (beyond % step == 0).all() and (beyond % (16 * step) == 0).mean() < _SHARE:
+        if (
+            len(beyond) >= 4 * _ENOUGH
+            and (step > 1).all()
+            and (beyond % step == 0).all()
+            and (beyond % (16 * step) == 0).mean() < _SHARE
+        ):
             self._doubt(len(long), name, "are all numbers that a float holds")
 
     def _doubt(self, n: int, name: str, what: str) -> None:
@@ -161,8 +172,8 @@ class Examination:
 def decoded_once(text: str) -> str | None:
     """Return a text that was encoded twice as it was meant, or None if it was not.
 
-    UTF-8 was taken for latin-1 or windows-1252: every character beyond ASCII then belongs to a sequence of UTF-8, and some
-    of the sequences are ones that nobody writes.
+    UTF-8 was taken for latin-1 or windows-1252: every character beyond ASCII then belongs to a sequence of UTF-8, and
+    some of the sequences are ones that nobody writes.
     """
     if not _SURE.search(text):
         return None
@@ -189,7 +200,13 @@ def _bytes(values: pa.Array) -> memoryview:
 
 def _only_digits(ids: pa.Array) -> bool:
     content = np.frombuffer(_bytes(ids), np.uint8)
-    return ids.null_count == 0 and len(content) > 0 and content.min() >= 48 and content.max() <= 57 and len(content) > len(ids)
+    return (
+        ids.null_count == 0
+        and len(content) > 0
+        and content.min() >= 48
+        and content.max() <= 57
+        and len(content) > len(ids)
+    )
 
 
 def _holds(values: pa.Array, *wanted: bytes) -> bool:

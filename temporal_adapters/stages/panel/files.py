@@ -14,12 +14,12 @@ import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from temporal_adapters.ground.errors import PanelError
-from temporal_adapters.stages.panel.sides import is_side
+from temporal_adapters.stages.panel.sides import is_side, shown
 from temporal_adapters.study.config.panel import Panel
 
 BLOCK_BYTES = 32 << 20
@@ -91,7 +91,7 @@ class Source:
     name: str
     kind: Kind
     head: bytes = b""
-    blocks: Iterator[Block] = iter(())
+    blocks: Iterator[Block] = field(default_factory=lambda: iter(()))
     file: Any = None
 
 
@@ -150,9 +150,9 @@ def open_sources(path: Path, settings: Panel, block_bytes: int = BLOCK_BYTES) ->
     """
     try:
         with path.open("rb") as file:
-            yield from _sources(path, str(path), file, settings, block_bytes)
+            yield from _sources(path, shown(path), file, settings, block_bytes)
     except OSError as error:
-        raise PanelError(f"{path}: cannot be read: {error.strerror or type(error).__name__}") from None
+        raise PanelError(f"{shown(path)}: cannot be read: {error.strerror or type(error).__name__}") from None
 
 
 def _sources(path: Path, name: str, file: Any, settings: Panel, block_bytes: int) -> Iterator[Source]:
@@ -330,7 +330,7 @@ def _tarred(path: Path, name: str, stream: io.RawIOBase, settings: Panel, block_
             for member in archive:
                 file = archive.extractfile(member) if member.isfile() else None
                 if file is not None and _wanted(member.name):
-                    yield from _member(path, f"{name}/{member.name}", file, settings, block_bytes)
+                    yield from _member(path, f"{name}/{shown(member.name)}", file, settings, block_bytes)
     except tarfile.TarError as error:
         raise PanelError(f"{name}: the tar archive is damaged ({type(error).__name__}): fetch it again") from None
 
@@ -356,7 +356,7 @@ def _zipped(path: Path, name: str, file: Any, settings: Panel, block_bytes: int)
                                  "right, raise panel.max_expansion")  # fmt: skip
             try:
                 with archive.open(member) as opened:
-                    yield from _member(path, f"{name}/{member.filename}", opened, settings, block_bytes)
+                    yield from _member(path, f"{name}/{shown(member.filename)}", opened, settings, block_bytes)
             except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
                 raise PanelError(f"{name}: a member cannot be unpacked ({type(error).__name__}): unpack it") from None
 

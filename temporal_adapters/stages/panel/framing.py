@@ -165,9 +165,7 @@ class _Reader:
         )
 
 
-def document_records(
-    name: str, blocks: Iterator[Block], ways: Sequence[Way], context: str = ""
-) -> Iterator[Records]:
+def document_records(name: str, blocks: Iterator[Block], ways: Sequence[Way], context: str = "") -> Iterator[Records]:
     """Yield the records of JSON documents.
 
     Parameters
@@ -250,7 +248,8 @@ def reach(value: Any, ways: Sequence[Way]) -> Iterator[Any]:
 
 def beginning(text: str) -> list[Any]:
     """Return the values at the beginning of a JSON text, the last one closed where the text was cut."""
-    decoder, found, position = json.JSONDecoder(), [], 0
+    found: list[Any] = []
+    decoder, position = json.JSONDecoder(), 0
     while len(found) < 50:
         match = _BETWEEN.match(text, position)
         position = match.end() if match else position

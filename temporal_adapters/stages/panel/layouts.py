@@ -23,7 +23,10 @@ from temporal_adapters.study.config.panel import REQUIRED, Panel
 
 _N_LOOKED_AT = 200
 _DEPTH = 6
-_CHAT = re.compile(r"\s*\ufeff?\u200e?(\[\d{1,4}[./-]\d{1,2}[./-]\d{2,4},? \d|\d{1,2}[./-]\d{1,2}[./-]\d{2,4},? \d{1,2}:\d\d.{0,12} - )")
+_CHAT = re.compile(
+    r"\s*\ufeff?\u200e?(\[\d{1,4}[./-]\d{1,2}[./-]\d{2,4},? \d"
+    r"|\d{1,2}[./-]\d{1,2}[./-]\d{2,4},? \d{1,2}:\d\d.{0,12} - )"
+)
 
 Framing = Literal["parquet", "arrow", "xlsx", "csv", "lines", "wrapped", "pages", "document"]
 
@@ -35,9 +38,9 @@ class Layout:
     Attributes
     ----------
     framing
-        ``parquet``, ``arrow``, ``xlsx``, ``csv``, ``lines`` (one JSON object per line), ``wrapped`` (the same, each post
-        inside `data` as Zeeschuimer writes it), ``pages`` (one JSON document with posts per line) or ``document`` (JSON
-        documents of any framing).
+        ``parquet``, ``arrow``, ``xlsx``, ``csv``, ``lines`` (one JSON object per line), ``wrapped`` (the same, each
+        post inside `data` as Zeeschuimer writes it), ``pages`` (one JSON document with posts per line) or ``document``
+        (JSON documents of any framing).
     platform
         What its records are.
     ways
@@ -79,8 +82,8 @@ def layout_of(source: Source, settings: Panel) -> Layout:
 def _csv_layout(source: Source, text: str, settings: Panel) -> Layout:
     if _CHAT.match(text) and not settings.columns:
         raise PanelError(
-            f"{source.name}: is a chat as a messenger exports it as text (WhatsApp), which holds neither ids nor a zone: write "
-            "it as a table with a column for time, author and text, and set panel.columns with `post_id: auto`"
+            f"{source.name}: is a chat as a messenger exports it as text (WhatsApp), which holds neither ids nor a "
+            "zone: write it as a table of time, author and text, and set panel.columns with `post_id: auto`"
         )
     wanted = {name for platform in PLATFORMS for name in _names(platform)}
     dialect = dialect_of(source.name, source.head, settings, wanted)
@@ -120,7 +123,8 @@ def _json_layout(name: str, text: str, settings: Panel) -> Layout:
         raise PanelError(_unknown(name, values, settings))
     records = [record for value in values for record in reach(value, ways) if isinstance(record, dict)][:_N_LOOKED_AT]
     if framing == "lines":
-        wrapped = any(_is_wrapped(value) for value in values)
+        named = set(settings.columns) >= set(REQUIRED)
+        wrapped = not named and any(_is_wrapped(value) for value in values)
         framing = "wrapped" if wrapped else "lines" if ways == ((),) else "pages"
         records = [record["data"] if _is_wrapped(record) else record for record in records] if wrapped else records
         ways = ((),) if wrapped else ways
@@ -135,8 +139,10 @@ def _framing(text: str) -> tuple[Framing, list[Any]]:
         whole = lines[:-1] if len(lines) > 1 else lines
         parsed = [_parsed(line) for line in whole[:_N_LOOKED_AT] if line.strip(" \t\r,")]
         objects = [value for value in parsed if isinstance(value, dict)]
-        if objects and (len(objects) > 1 or len(parsed) == 1 or not text.strip().startswith("{\n")) and (
-            2 * len(objects) > len(parsed) and isinstance(parsed[0], dict) or len(objects) > 2
+        if (
+            objects
+            and (len(objects) > 1 or len(parsed) == 1 or not text.strip().startswith("{\n"))
+            and ((2 * len(objects) > len(parsed) and isinstance(parsed[0], dict)) or len(objects) > 2)
         ):
             return "lines", objects
     return "document", beginning(text)
@@ -196,7 +202,11 @@ def _search(value: Any, is_post: Callable[[Mapping[str, Any]], bool], depth: int
     if isinstance(value, dict):
         if is_post(value):
             return [()]
-        inner = {key: _search(field, is_post, depth - 1) for key, field in value.items() if depth and isinstance(field, dict | list)}
+        inner = {
+            key: _search(field, is_post, depth - 1)
+            for key, field in value.items()
+            if depth and isinstance(field, dict | list)
+        }
         objects = [key for key, field in value.items() if isinstance(field, dict)]
         posts = [key for key in objects if inner.get(key) == [()]]
         if posts and len(posts) == len(objects) and (len(posts) > 1 or posts[0].isdigit()):
@@ -212,16 +222,13 @@ def _is_wrapped(value: Any) -> bool:
     return isinstance(value, dict) and "item_id" in value and isinstance(value.get("data"), dict)
 
 
-def _platform(
-    name: str, records: Sequence[Mapping[str, Any]], settings: Panel, values: Sequence[Any]
-) -> Platform:
+def _platform(name: str, records: Sequence[Mapping[str, Any]], settings: Panel, values: Sequence[Any]) -> Platform:
     if set(settings.columns) >= set(REQUIRED) and settings.format in ("auto", "table"):
         return BY_NAME["table"]
     if settings.format != "auto":
         return BY_NAME[settings.format]
     votes = Counter(
-        next((p.name for p in PLATFORMS if p.is_post(record)), None)
-        or _table(set(record), settings).name
+        next((p.name for p in PLATFORMS if p.is_post(record)), None) or _table(set(record), settings).name
         for record in records
     )
     votes.pop("table", None) if len(votes) > 1 else None
@@ -240,8 +247,10 @@ def _unknown(name: str, values: Sequence[Any], settings: Panel) -> str:
     keys = sorted({key for value in objects for key in (value["data"] if _is_wrapped(value) else value)})
     if settings.columns and set(settings.columns) >= set(REQUIRED):
         named = ", ".join(str(theirs) for ours in ("created_at", "text") for theirs in settings.named(ours))
-        return f"{name}: no record has the fields that panel.columns names for time and text ({named}): set panel.inner to " \
-               "where the records lie, such as data.videos[*]"
+        return (
+            f"{name}: no record has the fields that panel.columns names for time and text ({named}): set panel.inner "
+            "to where the records lie, such as data.videos[*]"
+        )
     if keys and are_names(keys):
         found = f"its records have the fields {', '.join(keys[:12])}"
     else:
@@ -249,8 +258,8 @@ def _unknown(name: str, values: Sequence[Any], settings: Panel) -> str:
     if wrapped:
         found = f"items of {', '.join(wrapped)}, {found} inside `data`, to be named such as data.id"
     return (
-        f"{name}: holds JSON of no layout we know ({found}): set panel.inner where the records lie deeper, panel.format, or "
-        "panel.columns for a table"
+        f"{name}: holds JSON of no layout we know ({found}): set panel.format, panel.inner where records "
+        "lie deeper, or panel.columns for a table"
     )
 
 

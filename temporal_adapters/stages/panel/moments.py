@@ -1,7 +1,7 @@
 """One time, as a person or a program wrote it, to a moment.
 
-Takes a text, gives a moment, a clock's time without a zone, or a day; else why it is none of them. Knows no file, but is
-told the order of day and month that a file has shown.
+Takes a text, gives a moment, a clock's time without a zone, or a day; else why it is none of them. Knows no file, but
+is told the order of day and month that a file has shown.
 """
 
 from __future__ import annotations
@@ -20,17 +20,13 @@ Order = Literal["day", "month", "unknown"] | None
 _EPOCH = datetime(1970, 1, 1)
 _US = timedelta(microseconds=1)
 
-_MONTHS = {name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-_MONTHS |= {
-    name: n
-    for n, name in enumerate(
-        "january february march april may june july august september october november december".split(), 1
-    )
-}
-_MONTHS["sept"] = 9
-_WEEKDAYS = frozenset(
-    "mon tue tues wed thu thur thurs fri sat sun monday tuesday wednesday thursday friday saturday sunday".split()
+_LONG_MONTHS = (
+    "january february march april may june july august september october november december".split()  # noqa: SIM905
 )
+_MONTHS = {name: n for n, month in enumerate(_LONG_MONTHS, 1) for name in (month, month[:3])}
+_MONTHS["sept"] = 9
+_LONG_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()  # noqa: SIM905
+_WEEKDAYS = frozenset([*_LONG_DAYS, *(day[:3] for day in _LONG_DAYS), "tues", "thur", "thurs"])
 _HOURS = {
     **dict.fromkeys(("z", "utc", "gmt", "ut", "zulu", "wet"), 0.0),
     **{"est": -5.0, "edt": -4.0, "cdt": -5.0, "mst": -7.0, "mdt": -6.0, "pst": -8.0, "pdt": -7.0},
@@ -144,7 +140,8 @@ def _usual(text: str, order: Order) -> Found:
 
 def _number(text: str) -> Found:
     compact = _COMPACT.match(text)
-    if compact and len(text) != 10 and 1990 <= int(compact[1]) <= 2100 and not _plausible(Decimal(text.rstrip("Z").replace("T", ""))):
+    digits = Decimal(text.rstrip("Z").replace("T", "")) if compact else Decimal(0)
+    if compact and len(text) != _LONG and 1990 <= int(compact[1]) <= 2100 and not _plausible(digits):
         year, month, day, hour, minute, second, zulu = compact.groups()
         if hour is None:
             return Found(day_us=_us(datetime(int(year), int(month), int(day))))
@@ -153,9 +150,9 @@ def _number(text: str) -> Found:
     value = Decimal(text)
     factor = _plausible(value)
     if factor:
-        digits = len(value.normalize().as_tuple().digits)
-        lost = 10 ** (value.adjusted() - digits + 1)
-        rounded = "e" in text.lower() and lost * factor >= 10**6 and digits < 10
+        n_digits = len(value.normalize().as_tuple().digits)
+        lost = 10 ** (value.adjusted() - n_digits + 1)
+        rounded = "e" in text.lower() and lost * factor >= 10**6 and n_digits < _LONG
         return Found(utc_us=int((value * factor).to_integral_value()), rounded=rounded)
     if 20_000 <= value < 80_000:
         return Found(why="looks like a spreadsheet's day number: set panel.date_format: excel, or export times as text")
@@ -261,4 +258,6 @@ def is_time_word(part: str) -> bool:
     return known or not part.isalnum() or len(part) == 1
 
 
-_SAYABLE = frozenset("am pm t z e at ago yesterday today now hour hours minute minutes day days nan nat none null ist bst".split())
+_SAYABLE = frozenset(
+    "am pm t z e at ago yesterday today now hour hours minute minutes day days nan nat none null ist bst".split()  # noqa: SIM905
+)

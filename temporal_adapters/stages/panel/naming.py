@@ -99,7 +99,9 @@ class Naming:
             return AUTO
         if isinstance(theirs, int):
             if not 1 <= theirs <= len(found):
-                raise PanelError(f"{name}: panel.columns: {ours} is column {theirs}, but there are {len(found)} columns")
+                raise PanelError(
+                    f"{name}: panel.columns: {ours} is column {theirs}, but there are {len(found)} columns"
+                )
             return found[theirs - 1]
         if theirs not in found and not any(theirs.startswith(f"{root}.") for root in found):
             raise PanelError(f"{name}: {_lacks(theirs, ours, found, printable)}")
@@ -109,8 +111,8 @@ class Naming:
 def _lacks(theirs: str, ours: str, found: Sequence[str], printable: bool) -> str:
     if not printable:
         return (
-            f"its first row holds values, not names of columns (no column {theirs!r} for {ours}): set panel.header: false "
-            f"and the numbers of the {len(found)} columns under panel.columns, such as `{ours}: 1`"
+            f"its first row holds values, not names of columns (no column {theirs!r} for {ours}): set panel.header: "
+            f"false and the numbers of the {len(found)} columns under panel.columns, such as `{ours}: 1`"
         )
     listed = ", ".join(found[:40]) or "none"
     return f"has no column {theirs!r} for {ours} (it has: {listed}): write `{ours}: <its name>` under panel.columns"
@@ -125,9 +127,9 @@ def are_names(cells: Sequence[str]) -> bool:
 
     Every post has a time or an id, and no name of a column looks like one.
     """
-    return all(len(cell) <= _NAME_CHARACTERS and "\n" not in cell and not _VALUE.search(cell) for cell in cells) and any(
-        cell.strip() for cell in cells
-    )
+    return all(
+        len(cell) <= _NAME_CHARACTERS and "\n" not in cell and not _VALUE.search(cell) for cell in cells
+    ) and any(cell.strip() for cell in cells)
 
 
 # --- cells to posts ---------------------------------------------------------------------------------------------------

@@ -30,8 +30,8 @@ POSTS = pa.schema(
 
 `number` is the line or row of the file, from 1; `created_us` microseconds since 1970 in UTC; `lang` the platform's tag,
 several separated by spaces; `client` the application that wrote the post; `problem` is null, ``not_json``,
-``not_a_post``, ``unknown_layout``, ``deleted``, ``old_version``, ``bad_date`` or ``no_zone``. Ids, time and text are null
-where the record lacks them.
+``not_a_post``, ``unknown_layout``, ``deleted``, ``old_version``, ``bad_date`` or ``no_zone``. Ids, time and text are
+null where the record lacks them.
 """
 
 RAW = pa.schema(
@@ -48,11 +48,11 @@ CORRUPT = frozenset({"not_json", "bad_row", "too_long", "no_id", "no_user", "bad
 """Problems that mean a damaged or misread file, as opposed to posts that are left out on purpose."""
 
 DOUBTS: dict[str, str] = {
-    "lost_digits": "have ids that lost digits (exponents, decimals or a tail of zeros, as spreadsheets, R and floats write "
-    "them): export the file again with ids as text",
+    "lost_digits": "have ids that lost digits (exponents, decimals or a tail of zeros, as spreadsheets, R and floats "
+    "write them): export the file again with ids as text",
     "damaged_text": "have damaged characters in their text: set panel.encoding",
-    "swallowed_rows": "hold whole rows inside one field, as a quote was read as the beginning of a field: set panel.quote "
-    "(empty for none) and panel.escape",
+    "swallowed_rows": "hold whole rows inside one field, as a quote was read as the beginning of a field: set "
+    "panel.quote (empty for none) and panel.escape",
 }
 """What may be doubtful about records that look sound, and what to do about it."""
 

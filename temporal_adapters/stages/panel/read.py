@@ -26,9 +26,9 @@ from temporal_adapters.stages.panel.framing import document_records, page_record
 from temporal_adapters.stages.panel.json import platform_query, read_json, run_query
 from temporal_adapters.stages.panel.layouts import Layout, field_names, layout_of
 from temporal_adapters.stages.panel.naming import Naming
+from temporal_adapters.stages.panel.originals import account_of, originals
 from temporal_adapters.stages.panel.posts import POSTS, Chunk
 from temporal_adapters.stages.panel.records import Records, lines
-from temporal_adapters.stages.panel.sides import account_of, originals
 from temporal_adapters.stages.panel.times import Times
 from temporal_adapters.study.config.panel import REQUIRED, Panel
 
@@ -114,7 +114,7 @@ def read_parts(
         layout = layout_of(source, settings)
         zone = settings.source_timezone or layout.platform.zone
         times = Times(zone, day_zone, settings.date_format)
-        examination = Examination(pa.array([mark for mark in settings.missing]))
+        examination = Examination(pa.array(list(settings.missing)))
         for chunk in _raw(source, layout, settings, connection):
             yield Part(source.name, layout, _finished(chunk, times, examination, connection))
     if empty:
@@ -136,7 +136,9 @@ def _raw(source: Source, layout: Layout, settings: Panel, connection: duckdb.Duc
             _refuse_columns(source.name, layout, settings)
             posts_of = platform_query(connection, platform.queries, originals(source.path))
         else:
-            posts_of = flat_reader(source.name, _naming(source, layout, settings, layout.fields), layout.fields, connection)
+            posts_of = flat_reader(
+                source.name, _naming(source, layout, settings, layout.fields), layout.fields, connection
+            )
         if layout.framing == "wrapped":
             posts_of = _unwrapping(posts_of, connection)
         yield from read_json(stream, posts_of)
@@ -146,8 +148,8 @@ def _refuse_columns(name: str, layout: Layout, settings: Panel) -> None:
     if settings.columns:
         missing = ", ".join(ours for ours in REQUIRED if ours not in settings.columns)
         raise PanelError(
-            f"{name}: panel.columns names some columns, but the layout {layout.platform.name} has its own: name {missing} as "
-            "well and set panel.format: table, or leave panel.columns out"
+            f"{name}: panel.columns names some columns, but the layout {layout.platform.name} has its own: name "
+            f"{missing} as well and set panel.format: table, or leave panel.columns out"
         )
 
 
@@ -211,7 +213,9 @@ def _finished(chunk: Chunk, times: Times, examination: Examination, connection: 
         doubtful=_sum(chunk.doubtful, examination.doubtful),
         noted={kind: n for kind, n in noted.items() if n},
         hint=examination.hint,
-        excerpt=functools.partial(_excerpt, chunk, posts.select(["number", "created"]), made.select(["number", "problem"]), times),
+        excerpt=functools.partial(
+            _excerpt, chunk, posts.select(["number", "created"]), made.select(["number", "problem"]), times
+        ),
     )
 
 

@@ -5,16 +5,11 @@ Takes a path or the first bytes of a file, says what it is. Knows the names that
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
-import pyarrow as pa
-
-from temporal_adapters.ground.errors import PanelError
-
 _NO_POSTS = frozenset(
-    ".jpg .jpeg .png .gif .webp .heic .svg .ico .mp4 .mov .webm .mp3 .ogg .opus .m4a .wav .pdf .html .htm .css .md "
+    ".jpg .jpeg .png .gif .webp .heic .svg .ico .mp4 .mov .webm .mp3 .ogg .opus .m4a .wav .pdf .html .htm .css .md "  # noqa: SIM905
     ".rst .py .r .rmd .ipynb .log .lock .yaml .yml .toml .xml .woff .woff2 .ttf .docx .sqlite .db .exe .sh .sha256 "
     ".md5".split()
 )
@@ -28,6 +23,15 @@ _NAMES = re.compile(
 _ARCHIVE = re.compile(rb"\s*window\.(YTD\.(\w+)\.part\d+|__THAR_CONFIG)\s*=")
 _POSTS_IN_ARCHIVE = (b"tweets", b"tweet", b"community_tweet")
 _HEAD_BYTES = 4096
+
+
+_LONG_NUMBER = re.compile(r"\d{10,}")
+
+
+def shown(path: Path | str) -> str:
+    """Return a path for messages and manifests: a file that is named after a post does not tell its id."""
+    head, _, name = str(path).rpartition("/")
+    return f"{head}{'/' if head else ''}{_LONG_NUMBER.sub(lambda match: f'<{len(match[0])} digits>', name)}"
 
 
 def is_side(path: Path, head: bytes | None = None) -> bool:
@@ -54,59 +58,3 @@ def beside(path: Path) -> list[Path]:
         pair = path.with_name(f"users_{path.stem.removeprefix('data_')}.json")
         return [pair] if pair.exists() else []
     return []
-
-
-ORIGINALS = pa.schema([("id", pa.string()), ("text", pa.string())])
-"""Whole texts of posts that are cut, or cited by their id alone, elsewhere."""
-
-
-def originals(path: Path) -> pa.Table:
-    """Return the whole texts that lie beside a file (columns of `ORIGINALS`).
-
-    Raises
-    ------
-    PanelError
-        If such a file cannot be read.
-    """
-    found: dict[str, str] = {}
-    for file in beside(path):
-        if file.name == "account.js":
-            continue
-        try:
-            text = file.read_text(encoding="utf-8-sig")
-            value = json.loads(text[text.index("=") + 1 :] if file.suffix == ".js" else text)
-        except (OSError, ValueError, RecursionError) as error:
-            raise PanelError(f"{file}: cannot be read ({type(error).__name__}): {path.name} needs it") from None
-        found.update(_texts(value))
-    return pa.table({"id": list(found), "text": list(found.values())}, schema=ORIGINALS)
-
-
-def _texts(value: object) -> dict[str, str]:
-    """Return id -> text of the long posts of an archive, or of the posts that a page of the API v2 includes."""
-    if isinstance(value, list):
-        notes = [entry.get("noteTweet", {}) for entry in value if isinstance(entry, dict)]
-        return {str(note["noteTweetId"]): note["core"]["text"] for note in notes if "core" in note}
-    posts = value.get("tweets", []) if isinstance(value, dict) else []
-    return {
-        str(post["id"]): post.get("note_tweet", {}).get("text") or post.get("text", "")
-        for post in posts
-        if isinstance(post, dict) and "id" in post
-    }
-
-
-def account_of(path: Path) -> str:
-    """Return the id of the account whose archive holds `path`.
-
-    Raises
-    ------
-    PanelError
-        If there is no ``account.js`` beside ``tweets.js``: posts do not say whose they are.
-    """
-    account = path.with_name("account.js")
-    try:
-        match = re.search(r'"accountId"\s*:\s*"(\d+)"', account.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError):
-        match = None
-    if match is None:
-        raise PanelError(f"{path}: needs account.js of the same archive beside it, which says whose posts these are")
-    return match[1]

@@ -145,7 +145,7 @@ def _usual(created: pa.Array, connection: duckdb.DuckDBPyConnection) -> tuple[pa
 
 
 def in_zone(local: pa.Array, zone: str) -> pa.Array:
-    """Return moments from a clock of `zone`: a time that summer time skips or repeats is the later or earlier moment."""
+    """Return moments by a clock of `zone`; a time that summer time skips or repeats is the later or earlier moment."""
     if zone == "UTC":
         return local
     clock = local.cast(pa.timestamp("us"))
@@ -159,5 +159,7 @@ def shape(text: str) -> str:
     anything.
     """
     parts = words(text[:60])
-    shown = "".join(part if is_time_word(part) else f"<{len(part)} digits>" if part.isdigit() else "xxx" for part in parts)
+    shown = "".join(
+        part if is_time_word(part) else f"<{len(part)} digits>" if part.isdigit() else "xxx" for part in parts
+    )
     return shown if len(shown) <= 40 else shown[:37] + "..."

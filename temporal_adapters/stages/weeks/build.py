@@ -19,6 +19,7 @@ from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.stages import panel
 from temporal_adapters.stages.weeks.corpora import STAGE_B, write_corpora
 from temporal_adapters.stages.weeks.digests import DIGESTS, raw_digests
+from temporal_adapters.stages.weeks.drops import FORGOTTEN, drops_of
 from temporal_adapters.stages.weeks.plan import VERSION, expected_of, key_of
 from temporal_adapters.stages.weeks.pseudonym import fingerprint
 from temporal_adapters.stages.weeks.split import SplitSettings
@@ -27,8 +28,6 @@ from temporal_adapters.stages.weeks.staged import Staged, index_path, read_stage
 from temporal_adapters.stages.weeks.windows import wave_windows
 from temporal_adapters.study.artifacts import Manifest, RunFolder, digest_json, make
 from temporal_adapters.study.config import Study, scientific
-
-"""Raised when the same settings and files give other weeks."""
 
 _DAY_S = 86_400.0
 
@@ -61,6 +60,7 @@ def build(study: Study, run: RunFolder, *, listener: Listener = silent, spread: 
         settings = split_settings(study, run)
         staged = _stage_a(raw, settings, run, listener, spread)
         facts = write_corpora(staged, settings, run, folder, VERSION, listener)
+        facts["left_out_files"] = [path.name for path in panel.left_out(study.panel.paths)]
         _prune(staged, run)
         return facts
 
@@ -85,6 +85,7 @@ def split_settings(study: Study, run: RunFolder) -> SplitSettings:
         key=key_of(study, run),
         threads=study.weeks.workers or os.cpu_count() or 1,
         memory_limit=study.weeks.memory_limit,
+        drops=drops_of(study.panel, run),
     )
 
 
@@ -111,6 +112,7 @@ def staged_path(run: RunFolder, digest: str, settings: SplitSettings) -> Path:
         "weeks": weeks,
         "waves": [window.label for window in settings.waves],
         "key": fingerprint(settings.key),
+        **({"drops": settings.drops.digest} if settings.drops.any else {}),
     }
     return run.panel / f"{digest_json(what)[:24]}.arrow"
 
@@ -146,7 +148,7 @@ def _prune(staged: Sequence[Staged], run: RunFolder) -> None:
     used = {path for file in staged for path in (file.path, index_path(file.path))}
     for path in run.panel.iterdir():
         old = time.time() - path.stat().st_mtime > _DAY_S
-        if old and path not in used and path.name != DIGESTS:
+        if old and path not in used and path.name not in (DIGESTS, FORGOTTEN):
             path.unlink(missing_ok=True)
 
 

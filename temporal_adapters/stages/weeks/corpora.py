@@ -215,13 +215,15 @@ def facts(counts: Sequence[Counts], entries: Sequence[Mapping[str, Any]], settin
     WeeksError
         If no week has a post left.
     """
-    dropped, changed, repaired = Counter[str](), Counter[str](), Counter[str]()
+    dropped, changed, repaired, noted = (Counter[str]() for _ in range(4))
     for file in counts:
         dropped.update(file.dropped)
         changed.update(file.changed)
         repaired.update(file.repaired)
+        noted.update(file.noted)
     for entry in entries:
         dropped.update(entry["dropped"])
+    _refuse_strangers(dropped["other_post"], sum(file.n_kept for file in counts), settings)
     weeks = [entry for entry in entries if entry["n_posts"]]
     if not weeks:
         reasons = ", ".join(f"{n} {reason}" for reason, n in dropped.most_common() if n) or "there were no records"
@@ -234,8 +236,18 @@ def facts(counts: Sequence[Counts], entries: Sequence[Mapping[str, Any]], settin
         dropped=dict(sorted((reason, n) for reason, n in dropped.items() if n)),
         cleaned=dict(changed),
         repaired=dict(repaired),
+        noted=dict(noted),
         gaps=_gaps([week["label"] for week in weeks], settings),
     )
+
+
+def _refuse_strangers(n_others: int, n_posts: int, settings: SplitSettings) -> None:
+    """Refuse a panel in which ids repeat with another author, text and time: they are ids within one source only."""
+    if n_others > settings.panel.max_corrupt_share * n_posts:
+        raise WeeksError(
+            f"{n_others} of {n_posts} posts have an id that a post of another author, text and time has too: "
+            "such ids count within one chat or wall only; name what they count in, panel.columns: {post_id: [chat, id]}"
+        )
 
 
 def _gaps(labels: Sequence[str], settings: SplitSettings) -> list[str]:

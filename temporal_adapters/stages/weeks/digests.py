@@ -12,7 +12,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from temporal_adapters.study.artifacts import RunFolder, digest_file
+from temporal_adapters.stages.panel import beside
+from temporal_adapters.study.artifacts import RunFolder, digest_file, digest_json
 
 DIGESTS = "digests.json"
 
@@ -43,6 +44,11 @@ def raw_digests(paths: Sequence[Path], run: RunFolder, *, remember: bool) -> dic
         found[path] = str(entry[-1]) if entry[:-1] == sign else digest_file(path)
         if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
             fresh[str(path.resolve())] = [*sign, found[path]]
+    for path in paths:
+        # What a file means depends on the files beside it that complete its posts.
+        others = [digest_file(other) for other in beside(path) if other != path]
+        if others:
+            found[path] = digest_json([found[path], *others])
     if remember and fresh != known:
         with contextlib.suppress(OSError):  # nothing but time is lost without it
             store.parent.mkdir(parents=True, exist_ok=True)

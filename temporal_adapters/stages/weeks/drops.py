@@ -15,13 +15,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import WeeksError
 from temporal_adapters.study.artifacts import RunFolder, digest_json
 from temporal_adapters.study.config.panel import Panel
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORGOTTEN = "forgotten.json"
 """Name of a run's list, in its folder ``panel/``."""
@@ -48,10 +49,15 @@ class Drops:
     salt: str = ""
 
     @property
+    def any(self) -> bool:
+        """Whether anything is left out."""
+        return bool(self.posts or self.users or self.forgotten_posts or self.forgotten_users)
+
+    @property
     def digest(self) -> str:
         """A digest of everything that is left out; empty for nothing."""
         parts = [sorted(part) for part in (self.posts, self.users, self.forgotten_posts, self.forgotten_users)]
-        return digest_json(parts) if any(parts) else ""
+        return digest_json(parts) if self.any else ""
 
 
 def read_ids(path: Path, setting: str) -> frozenset[str]:
@@ -65,8 +71,17 @@ def read_ids(path: Path, setting: str) -> frozenset[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise WeeksError(f"{setting}: {path} cannot be read ({type(error).__name__}): give a text file, one id a line") from None
-    ids = {line.strip().strip('"').strip() for line in lines} - {"", "id", "post_id", "user_id", "tweet_id", "status_id"}
+        raise WeeksError(
+            f"{setting}: {path} cannot be read ({type(error).__name__}): give a text file, one id a line"
+        ) from None
+    ids = {line.strip().strip('"').strip() for line in lines} - {
+        "",
+        "id",
+        "post_id",
+        "user_id",
+        "tweet_id",
+        "status_id",
+    }
     if not ids:
         raise WeeksError(f"{setting}: {path} holds no id: write one id a line")
     return frozenset(ids)
@@ -84,7 +99,7 @@ def drops_of(settings: Panel, run: RunFolder) -> Drops:
     )
 
 
-def read_forgotten(run: RunFolder) -> dict[str, object]:
+def read_forgotten(run: RunFolder) -> dict[str, Any]:
     """Return a run's list of what was forgotten; empty if there is none.
 
     Raises
@@ -92,19 +107,21 @@ def read_forgotten(run: RunFolder) -> dict[str, object]:
     WeeksError
         If the list is there but broken: building without it would bring back what was forgotten.
     """
-    path = run.root / "panel" / FORGOTTEN
+    path = run.panel / FORGOTTEN
     if not path.exists():
         return {}
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
         return dict(listed)
     except (OSError, ValueError, TypeError) as error:
-        raise WeeksError(f"{path}: cannot be read ({type(error).__name__}): restore it, it lists what must stay out") from None
+        raise WeeksError(
+            f"{path}: cannot be read ({type(error).__name__}): restore it, it lists what must stay out"
+        ) from None
 
 
-def write_forgotten(run: RunFolder, listed: dict[str, object]) -> None:
+def write_forgotten(run: RunFolder, listed: dict[str, Any]) -> None:
     """Write a run's list of what was forgotten, readable by its owner only."""
-    path = run.root / "panel" / FORGOTTEN
+    path = run.panel / FORGOTTEN
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -123,7 +140,10 @@ def seal(ids: Iterable[str], salt: str) -> frozenset[str]:
 
 def marked(posts: pa.Table, drops: Drops) -> pa.Table:
     """Return posts (columns of `panel.POSTS`) of which those left out have the problem `left_out`."""
-    if not drops.digest:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not drops.any:
         return posts
     out = pc.or_(
         _is_in(posts["post_id"], drops.posts, drops.forgotten_posts, drops.salt),
@@ -137,6 +157,9 @@ def marked(posts: pa.Table, drops: Drops) -> pa.Table:
 
 
 def _is_in(ids: pa.ChunkedArray, plain: frozenset[str], sealed: frozenset[str], salt: str) -> pa.ChunkedArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     found = pc.is_in(ids, value_set=pa.array(sorted(plain), pa.string()))
     if not sealed:
         return found

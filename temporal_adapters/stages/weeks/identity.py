@@ -27,7 +27,9 @@ from temporal_adapters.stages.weeks.split import SplitSettings
 from temporal_adapters.stages.weeks.staged import STAGED, Staged
 from temporal_adapters.stages.weeks.windows import microseconds
 
-ONE_DATE_EACH = pa.table({"post_id": pa.array([], pa.string()), "created_us": pa.array([], pa.int64())})
+ONE_DATE_EACH = pa.schema(
+    [("post_id", pa.string()), ("created_us", pa.int64()), ("user_id", pa.string()), ("beginning", pa.string())]
+).empty_table()
 
 
 def dates_that_count(

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from temporal_adapters.stages import panel
 from temporal_adapters.stages.weeks.digests import raw_digests
+from temporal_adapters.stages.weeks.drops import drops_of
 from temporal_adapters.stages.weeks.pseudonym import default_path, fingerprint, read_key
 from temporal_adapters.study.artifacts import Expected, RunFolder, digest_json
 from temporal_adapters.study.config import Study, scientific
 
-VERSION = 3
+VERSION = 4
+"""Raised when the same settings and files give other weeks."""
 
 
 def expected(study: Study, run: RunFolder) -> list[Expected]:
@@ -32,7 +34,10 @@ def expected_of(study: Study, run: RunFolder, raw: Mapping[Path, str]) -> Expect
 def _inputs(study: Study, run: RunFolder, raw: Mapping[Path, str]) -> dict[str, str]:
     """Return name -> digest of what the weeks are made of: the raw files, the key's fingerprint, the waves."""
     names = Counter(path.name for path in raw)
-    inputs = {path.name if names[path.name] == 1 else str(path): digest for path, digest in raw.items()}
+    inputs = {_name(path, digest, names): digest for path, digest in raw.items()}
+    left_out = drops_of(study.panel, run).digest
+    if left_out:
+        inputs["what is left out"] = left_out
     if study.panel.pseudonyms:
         inputs["key of the pseudonyms"] = fingerprint(key_of(study, run))
     if study.weeks.waves_path:
@@ -40,6 +45,12 @@ def _inputs(study: Study, run: RunFolder, raw: Mapping[Path, str]) -> dict[str, 
 
         inputs["waves"] = digest_json([window.label for window in wave_windows(study.weeks)])
     return inputs
+
+
+def _name(path: Path, digest: str, names: Counter[str]) -> str:
+    name = path.name if names[path.name] == 1 else str(path)
+    # A file that is named after a post is called after its content: a manifest tells no id.
+    return name if panel.shown(path) == str(path) else f"file {digest[:16]}"
 
 
 def key_of(study: Study, run: RunFolder) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from temporal_adapters.ground.errors import PanelError
 from temporal_adapters.stages import panel
 from temporal_adapters.stages.panel import CORRUPT, DOUBTS, Chunk
 from temporal_adapters.stages.weeks.ahead import ahead
+from temporal_adapters.stages.weeks.drops import Drops, marked
 from temporal_adapters.stages.weeks.entities import with_characters
 from temporal_adapters.stages.weeks.languages import with_languages
 from temporal_adapters.stages.weeks.memory import duckdb_limit, flush_bytes
@@ -56,6 +57,8 @@ class SplitSettings:
         Secret of the pseudonyms; empty to leave ids as they are.
     threads, memory_limit
         Of one process.
+    drops
+        Posts and users that are left out.
     """
 
     panel: Panel
@@ -64,6 +67,7 @@ class SplitSettings:
     key: str
     threads: int = 1
     memory_limit: str = "1GB"
+    drops: Drops = field(default_factory=Drops)
 
 
 def clean_parameters(settings: SplitSettings) -> dict[str, Any]:
@@ -91,7 +95,7 @@ def clean_parameters(settings: SplitSettings) -> dict[str, Any]:
 
 
 def _languages(tags: Sequence[str]) -> str | None:
-    """Return a pattern of tags, one of which the study keeps: `en` keeps `en-GB` as well, and lists that hold either."""
+    """Return a pattern of the tags that a study keeps: `en` keeps `en-GB` as well, and lists that hold either."""
     if not tags:
         return None
     return f"(?i)(^| )({'|'.join(map(re.escape, tags))})($|[ _-])"
@@ -139,6 +143,7 @@ def split_file(
 
 def clean_chunk(posts: pa.Table, settings: SplitSettings, connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return the result of ``queries/weeks_clean.sql`` for some posts (the columns of `panel.POSTS`)."""
+    posts = marked(posts, settings.drops)
     posts = with_characters(with_languages(posts, settings.weeks.language_detector), settings.weeks.clean.entities)
     moments = posts["created_us"].drop_null().to_numpy().astype(np.int64)
     rows = pa.array(np.arange(posts.num_rows, dtype=np.int64))
@@ -172,7 +177,7 @@ class _Ledger:
     """Counts what becomes of every record of one file, and stops when too much of it is corrupt."""
 
     def __init__(self, raw: Path, max_corrupt_share: float) -> None:
-        self._raw = raw
+        self._raw = panel.shown(raw)
         self._limit = max_corrupt_share
         self._n_records = 0
         self._n_kept = 0
@@ -229,8 +234,8 @@ class _Ledger:
             if n > self._limit * self._n_records:
                 hint = f" ({self._hint})" if self._hint and kind == "lost_digits" else ""
                 raise PanelError(
-                    f"{self._raw}: {n} of {self._n_records} records{hint} {DOUBTS[kind]}; to read them all the same, raise "
-                    f"panel.max_corrupt_share = {self._limit:g}"
+                    f"{self._raw}: {n} of {self._n_records} records{hint} {DOUBTS[kind]}; to read them all the same, "
+                    f"raise panel.max_corrupt_share = {self._limit:g}"
                 )
         n_corrupt = sum(self._dropped[reason] for reason in CORRUPT)
         if n_corrupt > self._limit * self._n_records:

@@ -99,11 +99,11 @@ class Panel(Section):
     max_expansion: float = Field(250.0, gt=1)
     """Times its own size that a compressed file may unpack to, beyond the first 256 MB."""
 
-    drop_ids: StudyPath | None = None
-    """File of post ids, one a line, that are left out."""
+    drop_ids: StudyPath | None = Operational(None)
+    """File of post ids, one a line, that are left out; what is keyed is its content."""
 
-    drop_users: StudyPath | None = None
-    """File of user ids, one a line, whose posts are left out."""
+    drop_users: StudyPath | None = Operational(None)
+    """File of user ids, one a line, whose posts are left out; what is keyed is its content."""
 
     pseudonyms: bool = True
     """Replace user and post ids by a keyed hash; the raw ids are then written nowhere."""
