@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.study.artifacts import Expected, digest_file, make
-from temporal_adapters.study.config.experiment import Baseline, Experiment, LanguageModel
+from temporal_adapters.study.config.experiment import AdaptedModel, Baseline, Experiment, LanguageModel
 from temporal_adapters.study.config.vote import SurveyMapping
 from temporal_adapters.vote import baselines
 from temporal_adapters.vote.files import SurveyFile
@@ -182,13 +182,13 @@ def _check_base(model: LanguageModel, base: Base) -> None:
 
 def _resident(model: LanguageModel) -> Any:
     """Return the base of `model`; the one before it leaves the memory first."""
-    from temporal_adapters.engines.model import load_base
+    from temporal_adapters.vote.base import load_adapted
 
     key = model.base.model_dump_json()
     if key not in _bases:
         _bases.clear()
         gc.collect()
-        _bases[key] = load_base(model.base)
+        _bases[key] = load_adapted(model.base)
     return _bases[key]
 
 
@@ -198,10 +198,9 @@ def _base_digest(model: LanguageModel) -> str:
 
 @functools.lru_cache(maxsize=8)
 def _digest(settings: str) -> str:
-    from temporal_adapters.engines.model import digest_base
-    from temporal_adapters.study.config.model import Model
+    from temporal_adapters.vote.base import digest_adapted
 
-    return str(digest_base(Model.model_validate_json(settings)))
+    return digest_adapted(AdaptedModel.model_validate_json(settings))
 
 
 def write_respondents(respondents: Respondents, root: Path, digest: str) -> None:

@@ -111,10 +111,10 @@ def _predict(model: Baseline | LanguageModel, tasks: Sequence[Task], listener: L
         for task in tasks:
             yield baselines.predict(model, task)
         return
-    from temporal_adapters.engines.model import load_base
+    from temporal_adapters.vote.base import load_adapted
     from temporal_adapters.vote.language import Predictor
 
-    for prediction in Predictor(model, load_base(model.base), listener).predict(tasks):
+    for prediction in Predictor(model, load_adapted(model.base), listener).predict(tasks):
         found = prediction.reading.probabilities
         unanswered = int((found.sum(axis=1) == 0).sum())
         if unanswered:
@@ -203,9 +203,10 @@ def write(
     config = {"mapping": mapping.model_dump(mode="json"), "model": scientific(model), "m": m, "seed": seed}
     inputs = {"survey": digest_file(survey.path)}
     if isinstance(model, LanguageModel):
-        from temporal_adapters.engines.model import digest_base, precision
+        from temporal_adapters.engines.model import precision
+        from temporal_adapters.vote.base import digest_adapted
 
-        inputs["base"] = str(digest_base(model.base))
+        inputs["base"] = digest_adapted(model.base)
         config["precision"] = precision(model.base)
 
     def complete(target: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from temporal_adapters.ground import resources
 from temporal_adapters.ground.errors import ConfigError
-from temporal_adapters.study.config.base import FolderName, Operational, Section
+from temporal_adapters.study.config.base import FolderName, Operational, Section, StudyPath
 from temporal_adapters.study.config.document import read_yaml, validate
 from temporal_adapters.study.config.model import Model
 from temporal_adapters.study.config.train import Train
@@ -136,6 +136,20 @@ _NOT_HONOURED = {
 """Settings of `train` that mean nothing here -> why; they are refused, not ignored."""
 
 
+class AdaptedModel(Model):
+    """A base model, with or without an adapter on it."""
+
+    adapter: StudyPath | None = Operational(None)
+    """Adapter folder whose weights are added to the base first, such as a week's of a study
+    (``runs/demo/adapters/2023-W14/seed-7``); its digest, not its place, is part of every key."""
+
+    @model_validator(mode="after")
+    def _is_dense(self) -> Self:
+        if self.adapter is not None and self.quantization != "none":
+            raise ValueError("adapter: it is added to dense weights; set quantization to none, or convert it to a base")
+        return self
+
+
 class LanguageModel(Section):
     """A language model, as it is, with examples, or fine-tuned."""
 
@@ -148,7 +162,7 @@ class LanguageModel(Section):
     shots: int = Field(5, ge=1)
     """Examples in the prompt under `few-shot`, drawn per respondent from the training part (seeded)."""
 
-    base: Model = Model()
+    base: AdaptedModel = AdaptedModel()
     """Base model."""
 
     prompt: PromptStyle = PromptStyle()
