@@ -1,5 +1,7 @@
 from .front.ask import questionnaire as questionnaire
 from .front.ask import score as score
+from .front.compare import Comparison as Comparison
+from .front.compare import compare as compare
 from .front.power import Power as Power
 from .front.power import power as power
 from .front.runs import Run as Run

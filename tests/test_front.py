@@ -119,7 +119,7 @@ def test_the_whole_line_through_one_call_and_its_run_folder(tmp_path: Path) -> N
     assert set(run.series["source"]) == {"adapters", study.survey.source if study.survey else ""}
     assert run.answers["share"].is_between(0, 1).all()
     assert run.lags["lag"].min() == -4
-    assert run.results["headline"] == run.sentences[0]
+    assert run.results.headline == run.sentences[0]
     assert run.report.read_text(encoding="utf-8").startswith("<!doctype html>")
     standing = ta.status(study)
     assert standing.next is None

@@ -41,6 +41,7 @@ def _root(
 def _register() -> None:
     from temporal_adapters.cli import (
         base,
+        compare,
         correlate,
         mix,
         plan,
@@ -60,7 +61,7 @@ def _register() -> None:
     )
 
     line = (run, simulate, weeks, pretrain, train, probe, questionnaire, survey, plan, power, correlate, report)
-    for module in (*line, validate, vote, mix, base, settings):
+    for module in (*line, compare, validate, vote, mix, base, settings):
         module.register(app)
 
 

@@ -1,5 +1,7 @@
 from .ask import questionnaire as questionnaire
 from .ask import score as score
+from .compare import Comparison as Comparison
+from .compare import compare as compare
 from .power import Power as Power
 from .power import power as power
 from .runs import Run as Run

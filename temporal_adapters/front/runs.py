@@ -5,10 +5,9 @@ Takes a study or a run folder, gives records and frames. Computes nothing itself
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 from temporal_adapters import line
 from temporal_adapters.front.given import Given
@@ -17,6 +16,7 @@ from temporal_adapters.front.studies import Reference, opened
 from temporal_adapters.ground.errors import ArtifactError
 from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.study.artifacts import RunFolder, read_corpora
+from temporal_adapters.study.artifacts.documents import Results
 from temporal_adapters.study.config import Study
 
 if TYPE_CHECKING:
@@ -80,10 +80,10 @@ class Run:
         return _table(self.files.lags_table, "correlate")
 
     @property
-    def results(self) -> dict[str, Any]:
+    def results(self) -> Results:
         """What ``lags/results.json`` holds: headline, facts, results (with both tests), plan, deviations."""
-        path = _there(self.files.lags / "results.json", "correlate")
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        path = self.files.lags / Results.FILE
+        return Results.load(path) or _missing(path, "correlate")
 
     @property
     def sentences(self) -> list[str]:
@@ -103,11 +103,13 @@ def _table(path: Path, stage: str) -> pl.DataFrame:
 
 
 def _there(path: Path, stage: str) -> Path:
-    if not path.is_file():
-        raise ArtifactError(
-            f'{path} does not exist: run the study as far as that (`ta run`, or `ta.run(study, until="{stage}")`)'
-        )
-    return path
+    return path if path.is_file() else _missing(path, stage)
+
+
+def _missing(path: Path, stage: str) -> NoReturn:
+    raise ArtifactError(
+        f'{path} does not exist: run the study as far as that (`ta run`, or `ta.run(study, until="{stage}")`)'
+    )
 
 
 def open_run(folder: str | Path) -> Run:

@@ -26,7 +26,8 @@ def options(material: Material, views: Sequence[OptionView]) -> Markup:
     if any(_has_width(view.wordings) for view in views):
         keys.append(el("span", el("i", class_="key wordings"), "light band = range of the wordings"))
     if material.survey is not None:
-        keys.append(el("span", el("i", class_="key survey"), f"{material.survey}, bars = 95\u00a0% sampling error"))
+        bars = ", bars = 95\u00a0% sampling error" if any(_has_width(view.survey) for view in views) else ""
+        keys.append(el("span", el("i", class_="key survey"), f"{material.survey}{bars}"))
     note = (
         f"Both series are z-scores of their own scale (adapters: {material.study.series.scale}) over the weeks they "
         "share. Nothing is smoothed. Full dots on a lag curve are the lags that were tested."

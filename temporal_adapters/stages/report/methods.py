@@ -28,6 +28,12 @@ def methods(material: Material) -> str:
     return f"# Methods: {_plain(title)}\n\n{text}\n\n{_colophon(material)}\n"
 
 
+def comparison_methods(material: Material) -> str:
+    """Return the same of two series that no panel and no model gave: tests and results only."""
+    title = _plain(material.study.report.title or material.study.study)
+    return f"# Methods: {title}\n\n{_tests(material)}\n\n{_results(material)}\n"
+
+
 def bibliography(text: str) -> str:
     """Return the BibTeX entries of the keys that `text` cites, in the order of the shipped bibliography."""
     shipped = resources.files(__package__).joinpath("bibliography.bib").read_text(encoding="utf-8")

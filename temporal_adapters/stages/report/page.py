@@ -41,7 +41,7 @@ def render(material: Material, views: list[OptionView]) -> str:
         sections.overview(material),
         main,
         tip,
-        json_block("data", _payload(material, views)),
+        json_block("data", payload(material, views)),
     ]
     return document(title, body, style=style, script=script)
 
@@ -51,7 +51,7 @@ def asset(name: str) -> Markup:
     return Markup(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
-def _payload(material: Material, views: list[OptionView]) -> dict[str, Any]:
+def payload(material: Material, views: list[OptionView]) -> dict[str, Any]:
     """Return the numbers that the page's script shows: by week, rounded to five significant digits."""
     return {
         "weeks": material.labels,
