@@ -1,7 +1,8 @@
 """The pages of the site, complete: those of this folder, and what the repository holds elsewhere put in its place.
 
 Takes a folder, gives it the pages. Where a page says ``<!-- commands -->`` comes the help of every command as the app
-itself gives it; where it says ``<!-- file: PATH -->``, the text of that file of the repository.
+itself gives it; where it says ``<!-- functions -->``, the docstrings of the front door, by mkdocstrings; where it says
+``<!-- file: PATH -->``, the text of that file of the repository.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ def commands() -> str:
     return written.replace("```console", "```text").partition("\n")[2]
 
 
+def functions() -> str:
+    """Return a heading and mkdocstrings' mark for every name of the front door, as its stub lists them."""
+    stub = (ROOT / "temporal_adapters" / "__init__.pyi").read_text(encoding="utf-8")
+    names = re.findall(r"^from \.(\S+) import (\w+) as \2$", stub, re.M)
+    mark = "## `ta.{1}`\n\n::: temporal_adapters.{0}.{1}\n    options:\n      show_root_heading: false\n"
+    return "\n".join(mark.format(module, name) for module, name in names if (module, name) != ("study.config", "Study"))
+
+
 def file(path: str) -> str:
     """Return a file of the repository without its title; what it links to in the repository is named instead."""
     text = (ROOT / path).read_text(encoding="utf-8")
@@ -38,6 +47,8 @@ def complete(page: str) -> str:
     """Return a page with what its marks stand for."""
     if "<!-- commands -->" in page:
         page = page.replace("<!-- commands -->", commands())
+    if "<!-- functions -->" in page:
+        page = page.replace("<!-- functions -->", functions())
     return re.sub(r"<!-- file: (\S+) -->", lambda found: file(found[1]), page)
 
 

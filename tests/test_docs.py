@@ -14,6 +14,7 @@ import typer
 from blocks import PAGES, ROOT, RUN, SHOWN, Block, blocks, name, run
 from ruamel.yaml import YAML
 
+import temporal_adapters as ta
 from temporal_adapters.cli import app
 from temporal_adapters.engines.scoring import METHODS
 from temporal_adapters.engines.significance.alternates import ALTERNATES
@@ -125,7 +126,7 @@ def test_every_scoring_method_and_every_alternate_test_has_its_formula_on_the_pa
     assert [name for name in [*METHODS, *ALTERNATES] if f"`{name}`" not in page] == []
 
 
-def test_a_built_page_holds_the_help_of_every_command_and_the_results(tmp_path: Path) -> None:
+def test_a_built_page_holds_every_command_every_call_and_the_results(tmp_path: Path) -> None:
     runpy.run_path(str(DOCS / "pages.py"))["write"](tmp_path / "pages")
     built = text(tmp_path / "pages" / "cli.md")
     for path, command in walk(typer.main.get_command(app), "ta"):
