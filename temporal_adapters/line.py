@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import ScaleError, TrainError, UsageError, ValidityError
 from temporal_adapters.ground.progress import Listener, silent
+from temporal_adapters.study.artifacts import load_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -147,7 +148,7 @@ def adapters_series(work: Work, *, since: str = "train") -> pl.DataFrame:
     from temporal_adapters.ground.tables import ADAPTERS
 
     make(work, since=since, until="series")
-    return pl.read_parquet(work.run.series_table).filter(pl.col("source") == ADAPTERS)
+    return load_table(work.run.series_table).filter(pl.col("source") == ADAPTERS)
 
 
 # What each stage does.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import polars as pl
 from temporal_adapters.ground.dates import week_label
 from temporal_adapters.ground.tables import ANSWERS, PANEL, SERIES, check
 from temporal_adapters.stages import correlate, series, trust
-from temporal_adapters.study.artifacts import RunFolder, publish, stage_key
+from temporal_adapters.study.artifacts import RunFolder, publish, read_manifest, stage_key
 from temporal_adapters.study.artifacts.documents import Recovery
+from temporal_adapters.study.artifacts.manifest import describe_outputs, write_manifest
 from temporal_adapters.study.config import Study, load_study
 
 START = date(2023, 1, 2)
@@ -175,3 +177,11 @@ def write_recovery(run: RunFolder, options: tuple[str, ...] = ("Happy", "Sad")) 
     """Write a recovery such as a simulated study leaves behind."""
     one = {"r": 0.81, "ceiling": 0.92, "r_changes": 0.7, "n_weeks": 29}
     Recovery(0.81, 0.92, 0.88, 29, dict.fromkeys(options, one), {"train": 12.0}).write(run.root)
+
+
+def rewrite(frame: pl.DataFrame, path: Path) -> None:
+    """Write another table in the place of one of a finished folder, as if its stage had written it."""
+    frame.write_parquet(path)
+    manifest = read_manifest(path.parent)
+    assert manifest is not None
+    write_manifest(path.parent, replace(manifest, outputs=describe_outputs(path.parent)))

@@ -12,6 +12,7 @@ import pytest
 from classic_series import FEMALE_DEATHS, MALE_DEATHS, SALES, SALES_LEAD
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from synthetic_run import rewrite
 from typer.testing import CliRunner
 
 from temporal_adapters.cli import app
@@ -261,7 +262,7 @@ def test_series_that_change_after_the_plan_are_a_deviation(tmp_path: Path) -> No
     study, run = study_with_series(tmp_path)
     correlate.freeze(study, run)
     frame = pl.read_parquet(run.series / "series.parquet")
-    frame.with_columns(pl.col("value") + (pl.col("source") == "s")).write_parquet(run.series / "series.parquet")
+    rewrite(frame.with_columns(pl.col("value") + (pl.col("source") == "s")), run.series_table)
     with pytest.raises(CorrelateError, match="series of s"):
         correlate.run(study, run)
 
@@ -418,7 +419,7 @@ def test_series_that_did_not_exist_when_planning_are_pinned_by_the_first_analysi
         correlate.run(study, run)
     (tmp_path / "y.csv").write_text("first")
     frame = pl.read_parquet(run.series / "series.parquet")
-    frame.with_columns(pl.col("value") * 2).write_parquet(run.series / "series.parquet")
+    rewrite(frame.with_columns(pl.col("value") * 2), run.series_table)
     with pytest.raises(CorrelateError, match="series of adapters"):
         correlate.run(study, run)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from synthetic_run import write_run, write_study
+from synthetic_run import rewrite, write_run, write_study
 from test_power import asked, document
 
 from temporal_adapters.engines.significance import effective
@@ -101,7 +101,7 @@ def test_halves_of_a_study_that_has_other_answers_by_now_are_left_out_and_it_is_
     assert halves.stale(run) == []
     assert "posts" in json.loads(planned(tmp_path)[1])["needed"]
     cells = pl.read_parquet(run.series / "cells.parquet")
-    cells.with_columns(cell=pl.col("cell") * 1.1).write_parquet(run.series / "cells.parquet")
+    rewrite(cells.with_columns(cell=pl.col("cell") * 1.1), run.cells_table)
     assert halves.read(run) == {}
     assert halves.stale(run) == ["users"]
     answer = json.loads(planned(tmp_path)[1])

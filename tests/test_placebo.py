@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
-from synthetic_run import write_run, write_study
+from synthetic_run import rewrite, write_run, write_study
 from tiny import write_weeks
 
 from temporal_adapters import line
@@ -41,6 +42,7 @@ from temporal_adapters.stages.trust.stage import document
 from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import RunFolder, publish, read_corpora, read_manifest
 from temporal_adapters.study.artifacts.documents import Halved, Trust
+from temporal_adapters.study.artifacts.manifest import write_manifest
 from temporal_adapters.study.config import load_study
 from temporal_adapters.study.config.simulate import Simulate
 from temporal_adapters.worlds.counts import count_world
@@ -292,7 +294,9 @@ def test_a_constant_option_is_a_reason_in_the_document_and_an_excluded_one_is_le
     path = run.series / "series.parquet"
     frame = pl.read_parquet(path).with_columns(pl.when(mine).then(0.5).otherwise("value").alias("value"))
     path.unlink()
-    frame.write_parquet(path)
+    rewrite(frame, path)
+    now = {"series.parquet": read_manifest(run.series).outputs["series.parquet"]["sha256"]}
+    write_manifest(run.placebos, replace(read_manifest(run.placebos), inputs=now))
     written = document(study, run)
     happy = next(one for one in written.options if one["option"] == "Happy")
     assert happy["placebo"] is None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from synthetic_run import NASTY, write_recovery, write_run, write_study
+from synthetic_run import NASTY, rewrite, write_recovery, write_run, write_study
 
 from temporal_adapters.ground.errors import ReportError, TableError
 from temporal_adapters.stages import correlate, report
@@ -21,6 +22,7 @@ from temporal_adapters.stages.report.material import gather
 from temporal_adapters.stages.report.option import Curve, option_views
 from temporal_adapters.stages.report.views import reference, shown, smoothed
 from temporal_adapters.study.artifacts import RunFolder, publish, verify
+from temporal_adapters.study.artifacts.documents import Recovery
 
 
 class Page(HTMLParser):
@@ -146,11 +148,10 @@ def test_a_new_result_makes_the_report_stale_and_new_seconds_do_not(tmp_path: Pa
     run = write_run(study, tmp_path / "runs", n_weeks=16)
     write_recovery(run)
     report.build(study, run)
-    path = run.root / "recovery.json"
-    known = json.loads(path.read_text())
-    path.write_text(json.dumps({**known, "seconds": {"train": 99.0}}))
+    known = Recovery.read(run)
+    replace(known, seconds={"train": 99.0}).write(run.root)
     assert report.expected(study, run)[0].state == "done"
-    path.write_text(json.dumps({**known, "mean_r": 0.5}))
+    replace(known, mean_r=0.5).write(run.root)
     (one,) = report.expected(study, run)
     assert one.state == "stale"
     assert one.reasons() == ["input recovery.json changed"]
@@ -204,7 +205,7 @@ def test_a_table_that_breaks_its_schema_stops_the_report(tmp_path: Path) -> None
     study = write_study(tmp_path)
     run = write_run(study, tmp_path / "runs", n_weeks=16)
     path = run.lags / "lags.parquet"
-    pl.read_parquet(path).drop("q").write_parquet(path)
+    rewrite(pl.read_parquet(path).drop("q"), path)
     with pytest.raises(TableError, match="lacks the column 'q'"):
         report.build(study, run)
     assert not run.report.exists()

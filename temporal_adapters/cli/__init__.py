@@ -55,13 +55,14 @@ def _register() -> None:
         simulate,
         survey,
         train,
+        upkeep,
         validate,
         vote,
         weeks,
     )
 
     line = (run, simulate, weeks, pretrain, train, probe, questionnaire, survey, plan, power, correlate, report)
-    for module in (*line, compare, validate, vote, mix, base, settings):
+    for module in (*line, compare, upkeep, validate, vote, mix, base, settings):
         module.register(app)
 
 

@@ -17,6 +17,7 @@ from temporal_adapters.cli.session import (
     StudyOption,
     open_session,
 )
+from temporal_adapters.cli.upkeep import list_leftovers
 
 if TYPE_CHECKING:
     from temporal_adapters.front.standing import Standing
@@ -39,6 +40,7 @@ def _status(
     runs: RunsOption = DEFAULT_RUNS,
     overrides: SetOption = [],  # noqa: B006 (typer copies it)
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    left: bool = typer.Option(False, "--leftovers", help="List what interrupted and earlier work left behind instead."),
 ) -> None:
     """Show where a study stands: stages, weeks x seeds, time, tokens, disk, and what would run next."""
     from temporal_adapters.front.given import Given
@@ -46,6 +48,9 @@ def _status(
     from temporal_adapters.front.standing_lines import MARKS, PLAIN_MARKS, lines
 
     session = open_session(study, runs, overrides, quiet=True, keep_log=False)
+    if left:
+        list_leftovers(session.run, as_json)
+        return
     found = standing(session.study, session.run, Given(study, runs, tuple(overrides)))
     marks = MARKS if "utf" in (sys.stdout.encoding or "").lower() else PLAIN_MARKS
     typer.echo(_json(found) if as_json else "\n".join(lines(found, marks)))

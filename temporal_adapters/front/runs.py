@@ -15,7 +15,7 @@ from temporal_adapters.front.standing import Standing, standing
 from temporal_adapters.front.studies import Reference, opened
 from temporal_adapters.ground.errors import ArtifactError
 from temporal_adapters.ground.progress import Listener, silent
-from temporal_adapters.study.artifacts import RunFolder, read_corpora
+from temporal_adapters.study.artifacts import RunFolder, load_table, read_corpora
 from temporal_adapters.study.artifacts.documents import Results
 from temporal_adapters.study.config import Study
 
@@ -97,9 +97,8 @@ class Run:
 
 
 def _table(path: Path, stage: str) -> pl.DataFrame:
-    import polars as pl
 
-    return pl.read_parquet(_there(path, stage))
+    return load_table(_there(path, stage))
 
 
 def _there(path: Path, stage: str) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from temporal_adapters.ground.errors import SimulateError
 from temporal_adapters.ground.progress import Listener, silent
-from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, make, read_corpora
+from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, load_table, make, read_corpora
 from temporal_adapters.study.config import Study, scientific
 
 STAGE, VERSION = "pretrain", 1
@@ -52,7 +52,7 @@ def build(study: Study, run: RunFolder, *, listener: Listener = silent) -> bool:
     from temporal_adapters.worlds.pretrain import Size, pretrain, save
 
     settings = study.pretrain
-    frames = [pl.read_parquet(corpus.path, columns=["text"]) for corpus in _first_weeks(study, run)]
+    frames = [load_table(corpus.path, columns=["text"]) for corpus in _first_weeks(study, run)]
     documents = pl.concat(frames)["text"].unique(maintain_order=True).to_list()
     size = Size(
         vocab_size=settings.vocab_size,

@@ -21,6 +21,7 @@ import polars as pl
 
 from temporal_adapters.engines.significance.pairs import r_of_differences
 from temporal_adapters.ground.errors import SimulateError
+from temporal_adapters.study.artifacts import load_table
 from temporal_adapters.study.artifacts.documents import Recovery
 from temporal_adapters.worlds.language import MOODS
 
@@ -42,7 +43,7 @@ def count_moods(corpora: Mapping[date, Path], words: Mapping[str, Sequence[str]]
     patterns = {mood: r"(?i)\b(?:" + "|".join(map(re.escape, known)) + r")\b" for mood, known in words.items()}
     frames = []
     for week, path in corpora.items():
-        posts = pl.read_parquet(path, columns=["text"])
+        posts = load_table(path, columns=["text"])
         counts = posts.select(pl.col("text").str.contains(pattern).sum().alias(m) for m, pattern in patterns.items())
         frames.append(counts.unpivot(variable_name="option", value_name="n").with_columns(week=pl.lit(week)))
     return pl.concat(frames).with_columns(share=pl.col("n") / pl.col("n").sum().over("week"))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from temporal_adapters.ground.errors import SimulateError
-from temporal_adapters.study.artifacts import Expected, RunFolder, make, read_corpora
+from temporal_adapters.study.artifacts import Expected, RunFolder, load_table, make, read_corpora
 from temporal_adapters.study.artifacts.documents import Recovery
 from temporal_adapters.study.config import Study, scientific
 
@@ -60,11 +60,11 @@ def measure(run: RunFolder) -> Recovery:
     for path, command in ((truth, "ta simulate"), (series, "ta series")):
         if not path.is_file():
             raise SimulateError(f"{path} does not exist: run `{command}` first")
-    asked = pl.read_parquet(series).filter((pl.col("source") == ADAPTERS) & (pl.col("item") == QUESTION))
+    asked = load_table(series).filter((pl.col("source") == ADAPTERS) & (pl.col("item") == QUESTION))
     if asked.is_empty():
         raise SimulateError(f"{series} holds no answers to the item {QUESTION!r}: ask the questionnaire `demo-mood`")
     counted = count_moods({corpus.start: corpus.path for corpus in read_corpora(run)})
-    found = recovery(asked, pl.read_parquet(truth), counted)
+    found = recovery(asked, load_table(truth), counted)
     found.write(run.root)
     return found
 

@@ -17,7 +17,7 @@ from temporal_adapters.proof.mix import draw
 from temporal_adapters.proof.mix.curve import Question, curve, find_question
 from temporal_adapters.proof.mix.grid import Experiment, experiment, models, require_steps
 from temporal_adapters.stages import probe, train
-from temporal_adapters.study.artifacts import Expected, RunFolder, make, read_manifest
+from temporal_adapters.study.artifacts import Expected, RunFolder, load_table, make, read_manifest
 from temporal_adapters.study.artifacts.documents import Mixed
 from temporal_adapters.study.artifacts.layout import ANSWERS_FILE, MIX_CURVE
 from temporal_adapters.study.config import Study, recipe, scientific
@@ -97,12 +97,11 @@ def expected(found: Experiment) -> Expected:
 
 
 def _write(found: Experiment, question: Question, folder: Path) -> None:
-    import polars as pl
 
     from temporal_adapters.proof.mix.figures import write_figures
     from temporal_adapters.proof.mix.summary import summarise
 
-    answers, asked = pl.read_parquet(found.run.answers_table), recipe(found.study)
+    answers, asked = load_table(found.run.answers_table), recipe(found.study)
     table = curve(answers, question, asked["series"]["method"], found.mixtures, asked["series"]["wordings"])
     weeks = read_manifest(found.run.weeks)
     origin = weeks.facts["origin"] if weeks is not None else ""

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from temporal_adapters.ground.errors import ValidityError
+from temporal_adapters.study.artifacts import load_table
 from temporal_adapters.study.config.simulate import Simulate
 from temporal_adapters.worlds.labelled import posts_of
 from temporal_adapters.worlds.language import MOODS
@@ -75,7 +76,7 @@ def classified(corpora: Mapping[date, Path], posts: pl.DataFrame) -> pl.DataFram
     options = [str(label) for label in model.classes_]
     frames = []
     for week, path in corpora.items():
-        texts = pl.read_parquet(path, columns=["text"])["text"].to_list()
+        texts = load_table(path, columns=["text"])["text"].to_list()
         if texts:
             value = model.predict_proba(texts).mean(axis=0)
             frames.append(pl.DataFrame({"option": options, "value": value}).with_columns(week=pl.lit(week)))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from temporal_adapters.ground.errors import ValidityError
-from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, make, read_corpora
+from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, load_table, make, read_corpora
 from temporal_adapters.study.artifacts.layout import week_entry, weeks_facts
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def in_half(ids: Iterable[str], side: int, seed: int) -> list[bool]:
 def _side(corpus: WeekCorpus, by: Split, side: int, seed: int) -> pl.DataFrame:
     import polars as pl
 
-    posts = pl.read_parquet(corpus.path)
+    posts = load_table(corpus.path)
     kept = posts.filter(pl.Series(in_half(posts[_ID[by]].to_list(), side, seed), dtype=pl.Boolean))
     if kept.is_empty():
         raise ValidityError(f"{corpus.label}: no post is left in half {side + 1} of the {by}: raise weeks.min_posts")
@@ -82,7 +82,7 @@ def _shuffled(corpora: list[WeekCorpus], seed: int) -> Iterable[tuple[WeekCorpus
     import numpy as np
     import polars as pl
 
-    posts = pl.concat([pl.read_parquet(corpus.path) for corpus in corpora])
+    posts = pl.concat([load_table(corpus.path) for corpus in corpora])
     order = np.random.default_rng([seed, len(posts)]).permutation(len(posts))
     start = 0
     for corpus in corpora:

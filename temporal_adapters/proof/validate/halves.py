@@ -26,6 +26,7 @@ from temporal_adapters.study.artifacts import (
     Manifest,
     RunFolder,
     digest_file,
+    load_table,
     make,
     read_corpora,
     read_manifest,
@@ -83,10 +84,8 @@ def _expected(study: Study, run: RunFolder, by: Split, sides: list[Variant]) -> 
 
 def document(by: Split, sides: list[Variant]) -> Halved:
     """Return the components of every option as one document."""
-    import polars as pl
-
     corpora = [corpus for one in sides for corpus in read_corpora(one.run)]
-    cells = [pl.read_parquet(one.run.cells_table) for one in sides]
+    cells = [load_table(one.run.cells_table) for one in sides]
     names = cells[0].select("item", "option").unique(maintain_order=True).rows()
     return Halved(
         by=by,

@@ -27,7 +27,15 @@ from temporal_adapters.proof.validate import dealing
 from temporal_adapters.proof.validate.variants import OTHERS, Variant, answer, variant
 from temporal_adapters.proof.validate.world import IN_PROCESS
 from temporal_adapters.stages.trust import placebo_series
-from temporal_adapters.study.artifacts import Expected, Manifest, digest_file, make, read_corpora, read_manifest
+from temporal_adapters.study.artifacts import (
+    Expected,
+    Manifest,
+    digest_file,
+    load_table,
+    make,
+    read_corpora,
+    read_manifest,
+)
 from temporal_adapters.study.artifacts.layout import ANSWERS_FILE, SERIES_FILE
 from temporal_adapters.study.config import scientific
 
@@ -127,7 +135,7 @@ def _table(study: Study, run: RunFolder, made: dict[str, pl.DataFrame]) -> pl.Da
 
     from temporal_adapters.ground import tables
 
-    series = pl.read_parquet(run.series_table).filter(pl.col("source") == tables.ADAPTERS)
+    series = load_table(run.series_table).filter(pl.col("source") == tables.ADAPTERS)
     frames = [frame.with_columns(pl.lit(source).alias("source")) for source, frame in made.items()]
     frames += permuted(series, study.placebo.permutations, study.placebo.seed)
     frames.append(_base(study, run))
@@ -156,7 +164,7 @@ def _base(study: Study, run: RunFolder) -> pl.DataFrame:
 
     from temporal_adapters.stages.series import pool
 
-    answers = pl.read_parquet(run.answers_table)
+    answers = load_table(run.answers_table)
     method = study.series.method or study.probe.methods[0]
     base = answers.filter(pl.col("adapter") == "base")
     days = [corpus.start for corpus in read_corpora(run)]

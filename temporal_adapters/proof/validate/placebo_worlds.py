@@ -17,7 +17,7 @@ from temporal_adapters.ground.errors import ValidityError
 from temporal_adapters.ground.tables import ADAPTERS
 from temporal_adapters.stages.correlate.pairs import fill
 from temporal_adapters.stages.trust.uniformity import Unrelated, unrelated
-from temporal_adapters.study.artifacts import RunFolder
+from temporal_adapters.study.artifacts import RunFolder, load_table
 from temporal_adapters.study.config.simulate import Simulate
 from temporal_adapters.worlds.counts import count_world
 from temporal_adapters.worlds.language import MOODS
@@ -83,12 +83,10 @@ def of_runs(
 
 def _read(run: RunFolder, survey: str) -> tuple[Array, Array, list[tuple[str, str]], list[date]]:
     """Return both sources as (options, weeks), the options both have, and the weeks."""
-    import polars as pl
-
     path = run.series_table
     if not path.is_file():
         raise ValidityError(f"{path} does not exist: run `ta series` first")
-    table = pl.read_parquet(path)
+    table = load_table(path)
     sides = [table.filter(table["source"] == source) for source in (ADAPTERS, survey)]
     if any(side.is_empty() for side in sides):
         known = ", ".join(table["source"].unique().sort().to_list())

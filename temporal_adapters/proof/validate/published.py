@@ -19,7 +19,7 @@ from temporal_adapters.ground.tables import ADAPTERS
 from temporal_adapters.proof.validate.variants import Variant, variant
 from temporal_adapters.stages import probe
 from temporal_adapters.stages.series import pool
-from temporal_adapters.study.artifacts import RunFolder
+from temporal_adapters.study.artifacts import RunFolder, load_table
 from temporal_adapters.study.config.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -85,6 +85,6 @@ def as_published(answered: Variant, wording: str) -> pl.DataFrame:
     """Return the SERIES of an answered variant by the published scoring and one wording."""
     import polars as pl
 
-    answers = pl.read_parquet(answered.run.answers_table)
+    answers = load_table(answered.run.answers_table)
     series = pool(answers, answered.study.series.scale, LEGACY, [wording]).series
     return series.filter(pl.col("source") == ADAPTERS)

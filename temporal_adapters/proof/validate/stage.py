@@ -34,6 +34,7 @@ from temporal_adapters.study.artifacts import (
     Manifest,
     RunFolder,
     digest_file,
+    load_table,
     make,
     read_corpora,
     read_manifest,
@@ -77,9 +78,8 @@ def build(study: Study, run: RunFolder, listener: Listener = silent) -> Manifest
     wanted = expected(study, run, variants)
 
     def write(folder: Path) -> dict[str, int]:
-        import polars as pl
 
-        known = known_weeks(pl.read_parquet(run.world / TRUTH), survey)
+        known = known_weeks(load_table(run.world / TRUTH), survey)
         found = _table(study, run, ours, variants, known)
         _write(found, folder)
         return {"n_methods": len(found.methods), "n_weeks": found.n_weeks}

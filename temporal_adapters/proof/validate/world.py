@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from temporal_adapters import line, scale
 from temporal_adapters.ground.errors import ValidityError
 from temporal_adapters.ground.progress import Listener, silent
-from temporal_adapters.study.artifacts import RunFolder
+from temporal_adapters.study.artifacts import RunFolder, load_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,7 +60,7 @@ def read_series(study: Study, run: RunFolder, question: str) -> tuple[pl.DataFra
     path = run.series_table
     if not path.is_file():
         raise ValidityError(f"{path} does not exist: run `ta series` (or `ta run`) first")
-    table = pl.read_parquet(path).filter(pl.col("item") == question)
+    table = load_table(path).filter(pl.col("item") == question)
     ours = table.filter(pl.col("source") == ADAPTERS)
     if ours.is_empty():
         raise ValidityError(f"{path} holds no answers to the item {question!r}: ask the questionnaire `demo-mood`")

@@ -19,7 +19,7 @@ from typing import Any
 
 from temporal_adapters.ground.errors import CorrelateError, SurveyError
 from temporal_adapters.study import questionnaire
-from temporal_adapters.study.artifacts import RunFolder, digest_file, digest_json, read_manifest
+from temporal_adapters.study.artifacts import RunFolder, digest_file, digest_json, load_table, read_manifest
 from temporal_adapters.study.config import Study, scientific
 
 VERSION = 2
@@ -81,9 +81,8 @@ def data_hashes(study: Study, run: RunFolder) -> dict[str, str]:
     path = run.series_table
     if not path.is_file():
         return found
-    import polars as pl
 
-    frame = pl.read_parquet(path).sort("source", "item", "option", "week")
+    frame = load_table(path).sort("source", "item", "option", "week")
     for (source,), part in frame.group_by("source", maintain_order=True):
         text = part.drop("source").write_csv().encode()
         found[f"series of {source}"] = hashlib.sha256(text).hexdigest()

@@ -12,7 +12,15 @@ from typing import Any
 
 from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.stages.correlate import plan
-from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, digest_file, make, read_manifest
+from temporal_adapters.study.artifacts import (
+    Expected,
+    Manifest,
+    RunFolder,
+    digest_file,
+    load_table,
+    make,
+    read_manifest,
+)
 from temporal_adapters.study.artifacts.layout import LAGS_FILE, PLAN_FILE, SENTENCES_FILE, SERIES_FILE
 from temporal_adapters.study.config import Study, scientific
 
@@ -51,7 +59,6 @@ def run(study: Study, run: RunFolder) -> Manifest:
 
 
 def _write(study: Study, run: RunFolder, folder: Path, planned: Sequence[plan.Deviation]) -> dict[str, Any]:
-    import polars as pl
 
     from temporal_adapters.ground import tables
     from temporal_adapters.stages.correlate.analysis import analyse
@@ -60,7 +67,7 @@ def _write(study: Study, run: RunFolder, folder: Path, planned: Sequence[plan.De
 
     settings = study.correlate
     path = run.series_table
-    series = tables.check(pl.read_parquet(path), tables.SERIES, str(path))
+    series = tables.check(load_table(path), tables.SERIES, str(path))
     source = study.survey.source if study.survey else ""
     reach = (*settings.lags, *settings.shown_lags)
     pairs = align(

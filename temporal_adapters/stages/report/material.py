@@ -19,7 +19,7 @@ from temporal_adapters.ground.errors import ReportError
 from temporal_adapters.ground.tables import ADAPTERS, ANSWERS, LAGS, SERIES, check
 from temporal_adapters.stages.series import SPREAD
 from temporal_adapters.study import questionnaire
-from temporal_adapters.study.artifacts import Manifest, RunFolder, digest_json, read_manifest
+from temporal_adapters.study.artifacts import Manifest, RunFolder, digest_json, load_table, read_manifest
 from temporal_adapters.study.artifacts.documents import Mixed, Recovery, Results, Trust, Validated
 from temporal_adapters.study.artifacts.layout import RECOVERY_FILE, SERIES_FILE
 from temporal_adapters.study.config import Study, recipe
@@ -182,7 +182,7 @@ def _vote_reports(study: Study, run: RunFolder) -> dict[str, Path]:
 
 
 def _table(path: Path, schema: Any) -> pl.DataFrame:
-    return check(pl.read_parquet(path), schema, str(path)) if path.is_file() else schema.empty()
+    return check(load_table(path), schema, str(path)) if path.is_file() else schema.empty()
 
 
 def _validation(run: RunFolder, series: Manifest) -> Validated | Stale | None:

@@ -18,6 +18,7 @@ from temporal_adapters.study.artifacts import (
     Manifest,
     RunFolder,
     digest_file,
+    load_table,
     make,
     read_corpora,
     read_manifest,
@@ -102,7 +103,7 @@ def _write(study: Study, run: RunFolder, others: Sequence[pl.DataFrame], folder:
     from temporal_adapters.stages.series.pool import pool
     from temporal_adapters.stages.series.settings import settings
 
-    answers = tables.check(pl.read_parquet(run.answers_table), tables.ANSWERS, ANSWERS_FILE)
+    answers = tables.check(load_table(run.answers_table), tables.ANSWERS, ANSWERS_FILE)
     method = study.series.method or study.probe.methods[0]
     pooled = pool(answers, study.series.scale, method, study.series.wordings)
     if not study.series.allow_missing:

@@ -16,7 +16,7 @@ from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.stages.tokens.blocks import Blocks, chunk, pack
 from temporal_adapters.stages.tokens.encode import encode
 from temporal_adapters.stages.tokens.store import write_blocks
-from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, make
+from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, load_table, make
 
 if TYPE_CHECKING:
     from temporal_adapters.study.config import Study
@@ -78,10 +78,8 @@ def _write_week(study: Study, corpus: WeekCorpus, tokenizer: Any, folder: Path) 
 
 def read_posts(study: Study, corpus: WeekCorpus, tokenizer: Any) -> tuple[list[list[int]], list[str], list[bool]]:
     """Return the token ids of each post of a week, its user, and whether it may be learned (is not held out)."""
-    import polars as pl
-
     settings = study.tokens
-    posts = pl.read_parquet(corpus.path, columns=["post_id", "user_id", "text"])
+    posts = load_table(corpus.path, columns=["post_id", "user_id", "text"])
     documents = encode(tokenizer, posts["text"].to_list(), settings.bos, settings.eos)
     kept = [not _is_held_out(post, settings.held_out) for post in posts["post_id"]]
     return documents, posts["user_id"].to_list(), kept

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from temporal_adapters.engines.model import Base, load_base, load_tokenizer, precision
+from temporal_adapters.ground.errors import TokensError
 from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.stages.tokens import build as build_tokens
 from temporal_adapters.stages.tokens import read_blocks
@@ -22,7 +23,8 @@ from temporal_adapters.stages.train.folder import FolderKeeper
 from temporal_adapters.stages.train.job import Job
 from temporal_adapters.stages.train.loop import fit
 from temporal_adapters.stages.train.plan import Item, items, recipe
-from temporal_adapters.study.artifacts import RunFolder
+from temporal_adapters.study.artifacts import RunFolder, verify
+from temporal_adapters.study.artifacts.checked import mend
 
 if TYPE_CHECKING:
     from temporal_adapters.study.config import Study
@@ -118,5 +120,7 @@ def _claimed(study: Study, run: RunFolder, todo: Sequence[Item], keeper: FolderK
 def job(study: Study, run: RunFolder, item: Item) -> Job:
     """Return the training job of an item whose tokens are packed."""
     folder = run.tokens(item.corpus.label)
+    if wrong := verify(folder):
+        raise TokensError(f"{wrong[0]}: {mend(folder)}")
     held_out = read_blocks(folder / HELD_OUT) if study.tokens.held_out else None
     return Job(item.name, read_blocks(folder), item.seed, item.corpus.label, held_out)

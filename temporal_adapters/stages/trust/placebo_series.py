@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temporal_adapters.study.artifacts import RunFolder, read_manifest
+from temporal_adapters.study.artifacts import RunFolder, load_table, read_manifest
 from temporal_adapters.study.artifacts.layout import SERIES_FILE
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def read(run: RunFolder) -> tuple[dict[str, pl.DataFrame], str]:
         return {}, ""
     if manifest.inputs.get(SERIES_FILE) != series.outputs[SERIES_FILE]["sha256"]:
         return {}, STALE
-    table = pl.read_parquet(run.placebos / FILE)
+    table = load_table(run.placebos / FILE)
     kinds = table["source"].map_elements(kind_of, return_dtype=pl.String)
     parts = table.with_columns(kinds.alias("kind")).partition_by("kind", as_dict=True, include_key=False)
     return {str(key[0]): part for key, part in parts.items()}, ""

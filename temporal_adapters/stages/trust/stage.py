@@ -23,7 +23,7 @@ from temporal_adapters.stages.trust.assess import Case, assess
 from temporal_adapters.stages.trust.placebo import varying
 from temporal_adapters.stages.trust.plan import TABLES, expected
 from temporal_adapters.stages.trust.uniformity import unrelated
-from temporal_adapters.study.artifacts import Manifest, RunFolder, make
+from temporal_adapters.study.artifacts import Manifest, RunFolder, load_table, make
 from temporal_adapters.study.artifacts.documents import Trust
 from temporal_adapters.study.config import Study
 
@@ -72,7 +72,7 @@ def document(study: Study, run: RunFolder) -> Trust:
     """Return the figures of all options as one document."""
     import polars as pl
 
-    tables = {name.removesuffix(".parquet"): pl.read_parquet(run.series / name) for name in TABLES}
+    tables = {name.removesuffix(".parquet"): load_table(run.series / name) for name in TABLES}
     source = study.survey.source if study.survey else ""
     lag, settings = study.correlate.lags[0], study.correlate
     series = tables["series"]

@@ -1,3 +1,5 @@
+from .checked import load_table as load_table
+from .checked import read_checked as read_checked
 from .expected import Expected as Expected
 from .expected import differences as differences
 from .keys import digest_file as digest_file
@@ -11,6 +13,7 @@ from .make import make as make
 from .manifest import Manifest as Manifest
 from .manifest import read_manifest as read_manifest
 from .publish import State as State
+from .publish import lacking as lacking
 from .publish import publish as publish
 from .publish import state as state
 from .publish import verify as verify

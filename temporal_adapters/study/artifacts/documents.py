@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from temporal_adapters.ground.errors import ArtifactError
+from temporal_adapters.study.artifacts.checked import read_checked
+from temporal_adapters.study.artifacts.keys import digest_json
 from temporal_adapters.study.artifacts.layout import RunFolder
 
 Values = Mapping[str, Any]
@@ -48,8 +50,8 @@ class Document:
         if not path.is_file():
             return None
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            version = found.pop("schema", 1)
+            found = json.loads(read_checked(path).decode("utf-8"))
+            version, digest = found.pop("schema", 1), found.pop("digest", None)
         except (ValueError, AttributeError, TypeError) as error:
             raise ArtifactError(
                 f"{path} is not valid JSON ({error}): remove it and run `{cls.COMMAND}` again"
@@ -58,6 +60,11 @@ class Document:
             raise ArtifactError(
                 f"{path} has version {version} of its format, this program reads {cls.SCHEMA}: update temporal-adapters"
                 f" or run `{cls.COMMAND}` again"
+            )
+        if digest is not None and digest != digest_json({"schema": version, **found}):
+            raise ArtifactError(
+                f"{path} is not the file that was written (it carries another digest): restore it, or run"
+                f" `{cls.COMMAND}` again"
             )
         try:
             return cls(**found)
@@ -73,7 +80,8 @@ class Document:
 
     def write(self, folder: Path) -> None:
         """Write the document into `folder`: all of it or nothing."""
-        text = json.dumps({"schema": self.SCHEMA, **self.values()}, indent=1, ensure_ascii=False, allow_nan=False)
+        plain = json.loads(json.dumps({"schema": self.SCHEMA, **self.values()}, allow_nan=False))
+        text = json.dumps({**plain, "digest": digest_json(plain)}, indent=1, ensure_ascii=False)
         partial = folder / f"{self.FILE}.partial-{os.getpid()}"
         partial.write_text(text + "\n", encoding="utf-8")
         os.replace(partial, folder / self.FILE)

@@ -12,7 +12,7 @@ from typing import Any
 
 from temporal_adapters.study.artifacts.keys import stage_key
 from temporal_adapters.study.artifacts.manifest import Manifest, read_manifest
-from temporal_adapters.study.artifacts.publish import State, state
+from temporal_adapters.study.artifacts.publish import State, lacking, state
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,11 @@ class Expected:
     def reasons(self) -> list[str]:
         """Return one phrase per difference between the finished folder and what is expected; empty if none."""
         manifest = read_manifest(self.folder)
-        if manifest is None or manifest.key == self.key:
+        if manifest is None:
             return []
+        if manifest.key == self.key:
+            lost = lacking(self.folder, manifest)
+            return [f"{name} is gone or has another size than it was written with" for name in lost]
         return differences(manifest, self) or ["the key differs though version, settings and inputs are alike"]
 
 

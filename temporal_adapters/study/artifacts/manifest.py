@@ -20,9 +20,13 @@ from typing import Any
 
 from temporal_adapters import __version__
 from temporal_adapters.ground.errors import ArtifactError
-from temporal_adapters.study.artifacts.keys import digest_file
+from temporal_adapters.study.artifacts.keys import digest_file, digest_json
 
 NAME = "manifest.json"
+
+SCHEMA = 2
+"""Version of the format: 1 is that of 0.1.0, which had no version and no digest of its own."""
+
 _PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "polars", "duckdb", "statsmodels", "scipy")
 
 
@@ -68,13 +72,30 @@ def read_manifest(folder: Path) -> Manifest | None:
     Raises
     ------
     ArtifactError
-        If the folder exists without a readable manifest: then something else than this program wrote it.
+        If the folder exists without a readable manifest, a newer version wrote it, or it was changed since.
     """
     if not folder.is_dir():
         return None
     try:
-        return Manifest(**json.loads((folder / NAME).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        found = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        schema, digest = int(found.pop("schema", 1)), found.pop("digest", None)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ArtifactError(
+            f"{folder} has no readable {NAME} ({error}): remove the folder and run the stage again"
+        ) from None
+    if schema > SCHEMA:
+        raise ArtifactError(
+            f"{folder} was written by a newer version of temporal-adapters (format {schema} of {NAME}, this version"
+            f" reads up to {SCHEMA}): update temporal-adapters, or use another folder (--runs)"
+        )
+    if digest is not None and digest != digest_json({"schema": schema, **found}):
+        raise ArtifactError(
+            f"{folder / NAME} is not the file that was written (it carries another digest): remove the folder and run"
+            " the stage again, or restore the file"
+        )
+    try:
+        return Manifest(**found)
+    except TypeError as error:
         raise ArtifactError(
             f"{folder} has no readable {NAME} ({error}): remove the folder and run the stage again"
         ) from None
@@ -86,7 +107,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         if path.is_file():
             _sync(path)
     target = folder / NAME
-    target.write_text(json.dumps(asdict(manifest), indent=1, ensure_ascii=False, default=str), encoding="utf-8")
+    plain = json.loads(json.dumps({"schema": SCHEMA, **asdict(manifest)}, default=str))
+    signed = {**plain, "digest": digest_json(plain)}
+    target.write_text(json.dumps(signed, indent=1, ensure_ascii=False), encoding="utf-8")
     _sync(target)
     _sync(folder)
 

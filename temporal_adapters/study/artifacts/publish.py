@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from temporal_adapters.ground.processes import HOST, Holder
 from temporal_adapters.ground.storage import explain
+from temporal_adapters.study.artifacts.checked import changed
 from temporal_adapters.study.artifacts.keys import digest_file
 from temporal_adapters.study.artifacts.manifest import (
     Manifest,
@@ -56,11 +57,28 @@ class Work:
 
 
 def state(folder: Path, key: str) -> State:
-    """Return how far the work of `key` in `folder` is; `stale` means finished under another key."""
+    """Return how far the work of `key` in `folder` is.
+
+    `stale` means finished under another key; `partial` in work, or files of it are gone or have another size.
+    """
     manifest = read_manifest(folder)
-    if manifest is not None:
-        return "done" if manifest.key == key else "stale"
-    return "partial" if any(_partials(folder)) else "missing"
+    if manifest is None:
+        return "partial" if any(_partials(folder)) else "missing"
+    if manifest.key != key:
+        return "stale"
+    return "partial" if lacking(folder, manifest) else "done"
+
+
+def lacking(folder: Path, manifest: Manifest) -> list[str]:
+    """Return the output files of a finished folder that are gone or have another size: what a look can tell."""
+    found = []
+    for name, entry in manifest.outputs.items():
+        try:
+            if (folder / name).stat().st_size != entry["bytes"]:
+                found.append(name)
+        except OSError:
+            found.append(name)
+    return found
 
 
 def verify(folder: Path) -> list[str]:
@@ -74,7 +92,7 @@ def verify(folder: Path) -> list[str]:
         if not path.is_file():
             wrong.append(f"{path} is missing")
         elif digest_file(path) != entry["sha256"]:
-            wrong.append(f"{path} is not the file that was written (its sha256 differs from the manifest)")
+            wrong.append(changed(path))
     return wrong
 
 
@@ -190,6 +208,15 @@ def _is_alive(partial: Path) -> bool:
     holder = named if named is not None else Holder(host, int(pid)) if pid.isdigit() else None
     is_alive = None if holder is None else holder.is_alive()
     return time.time() - _last_touched(partial) < ABANDONED_AFTER_S if is_alive is None else is_alive
+
+
+def is_in_work(path: Path) -> bool:
+    """Return whether somebody may still work on a ``.partial-`` folder or file."""
+    if path.is_dir():
+        return _is_alive(path)
+    pid = path.name.rpartition("-")[2]
+    holder = Holder(HOST, int(pid)) if pid.isdigit() else None
+    return bool(holder is not None and holder.is_alive())
 
 
 def _last_touched(partial: Path) -> float:
