@@ -211,7 +211,7 @@ def test_the_report_is_one_page_without_network_and_the_same_bytes_again(world: 
     assert "GPT-3.5 (published)" in text and text.count('src="data:image/svg+xml') >= 4
     assert text.count("src=") == text.count('src="data:') and "<link" not in text
     assert "default-src 'none'" in html.unescape(text) and "form-action 'none'" in html.unescape(text)
-    assert 'name="viewport"' in text
+    assert 'name="viewport"' in text and "(Kish 1965)" in text and "by chance alone under a right model" in text
     again = page.write(
         settings(**{**BASIC, "conditions": BASIC["conditions"][:2]}), load_mapping(GLES), world[1], draws=100
     )

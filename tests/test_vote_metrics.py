@@ -185,3 +185,22 @@ def test_the_paired_bootstrap_keeps_its_level_and_finds_a_real_difference() -> N
         values = [np.trace(one, axis1=-2, axis2=-1) / 200 for one in (*matrices, *drawn)]
         found.append(inference.difference(*values).p <= 0.05)
     assert np.mean(found) <= 0.13
+
+
+def test_floors_are_what_a_right_model_gets_by_chance() -> None:
+    # Second source: samples drawn from a model whose probabilities are the truth.
+    rng = np.random.default_rng(3)
+    probabilities = rng.dirichlet([4.0, 2.0, 1.0], 300)
+    draws = [(probabilities.cumsum(axis=1) > rng.random((300, 1))).argmax(axis=1) for _ in range(600)]
+    found = [metrics.all_figures(truth, probabilities) for truth in draws]
+    floors = [metrics.floors(truth, probabilities) for truth in draws]
+    for figure, least, most in (("ece", 0.85, 1.15), ("tvd_mean", 0.7, 1.15)):
+        drawn, floor = (np.mean([one[figure] for one in rows]) for rows in (found, floors))
+        assert least < drawn / floor < most, figure
+    # Shares of people drawn with one common probability have exactly the multinomial's spread.
+    same = np.tile([0.5, 0.3, 0.2], (300, 1))
+    drawn = [metrics.all_figures(rng.choice(3, 300, p=[0.5, 0.3, 0.2]), same)["tvd_mean"] for _ in range(600)]
+    truth = np.repeat([0, 1, 2], [150, 90, 60])
+    assert np.mean(drawn) == pytest.approx(metrics.floors(truth, same)["tvd_mean"], rel=0.06)
+    heavy = np.where(np.arange(300) < 30, 10.0, 1.0)
+    assert metrics.floors(truth, same, heavy)["tvd_mean"] > metrics.floors(truth, same)["tvd_mean"]

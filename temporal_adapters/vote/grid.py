@@ -159,6 +159,29 @@ def collect(experiment: Experiment, mapping: SurveyMapping, root: Path) -> pl.Da
     return pl.concat([pl.read_parquet(cell.folder / "votes.parquet") for cell in wanted])
 
 
+def label_mass(experiment: Experiment, mapping: SurveyMapping, root: Path) -> pl.DataFrame:
+    """Return condition, model, mass_mean, mass_min, n_without_label of the language models; empty without any.
+
+    The mass is the probability of all labels together before it was renormalised to 1 (of sampled answers: the share
+    that began with a label); `n_without_label` counts respondents without one.
+    """
+    import polars as pl
+
+    rows = []
+    for cell in cells(experiment, mapping, root)[0]:
+        manifest = read_manifest(cell.folder)
+        if manifest is not None and "mass_mean" in manifest.facts:
+            facts = {name: manifest.facts[name] for name in ("mass_mean", "mass_min", "n_without_label")}
+            rows.append({"condition": cell.case.name, "model": cell.model.name, **facts})
+    if not rows:
+        return pl.DataFrame()
+    return (
+        pl.DataFrame(rows)
+        .group_by("condition", "model", maintain_order=True)
+        .agg(pl.col("mass_mean").mean(), pl.col("mass_min").min(), pl.col("n_without_label").sum())
+    )
+
+
 def training_sizes(experiment: Experiment, mapping: SurveyMapping, root: Path) -> dict[str, float]:
     """Return condition -> mean number of respondents learned from, over folds."""
     found: dict[str, list[int]] = {}

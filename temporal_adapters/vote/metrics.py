@@ -144,6 +144,23 @@ def total_variation(first: Floats, second: Floats) -> float:
     return float((np.abs(first - second).sum() + lacking) / 2)
 
 
+def floors(truth: Indices, probabilities: Floats, weights: Floats | None = None) -> dict[str, float]:
+    """Return what tvd_argmax, tvd_mean and ece come to by chance alone in a sample of this size under a right model.
+
+    Mean absolute deviations of normal variables: half the sum of sqrt(2 p (1 - p) / (pi n)) over the classes for a
+    total variation distance; the same over the bins of the calibration curve, weighted by their size, for the ECE. n
+    is Kish's where there are weights.
+    """
+    n = float(len(truth)) if weights is None else n_effective(weights)
+    shares = true_shares(truth, probabilities.shape[1], weights)
+    distance = float(np.sqrt(2 * shares * (1 - shares) / (np.pi * n)).sum() / 2)
+    curve = calibration(truth, probabilities, weights)
+    full = curve[curve[:, 1] > 0]
+    part = full[:, 1] / full[:, 1].sum() if len(full) else np.zeros(0)
+    error = float((part * np.sqrt(2 * full[:, 2] * (1 - full[:, 2]) / (np.pi * n * part))).sum())
+    return {"tvd_argmax": distance, "tvd_mean": distance, "ece": error}
+
+
 def n_effective(weights: Floats) -> float:
     """Return Kish's (1965) effective sample size, (sum w)^2 / sum w^2."""
     return float(weights.sum() ** 2 / (weights**2).sum())

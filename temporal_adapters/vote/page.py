@@ -19,7 +19,7 @@ from temporal_adapters.stages.report.page import asset
 from temporal_adapters.study.artifacts import Expected, make, read_manifest
 from temporal_adapters.study.config.experiment import Experiment
 from temporal_adapters.study.config.vote import SurveyMapping
-from temporal_adapters.vote import figures, grid, summary
+from temporal_adapters.vote import figures, grid, metrics, summary
 from temporal_adapters.vote.folds import expand
 
 VERSION = 2
@@ -29,6 +29,8 @@ _OPEN_ROWS = 40  # longer tables are folded, the main one never
 _TITLES = {
     "bar": "What may be said of the language models",
     "figures": "Agreement, calibration, shares",
+    "per_fold": "Shares and calibration, pooled and by fold",
+    "mass": "Probability on the labels",
     "published": "Published reference (another sample of the same survey; not tested against)",
     "f1": "F1 by class",
     "comparisons": "Pairs of models",
@@ -48,6 +50,15 @@ _NOTES = {
         "Over all out-of-fold predictions. tvd: total variation distance to the survey's vote shares, by "
         "most probable class (argmax) and by mean probability. sd_folds: spread over folds; differences "
         "below about .03 are noise."
+    ),
+    "per_fold": (
+        "floor: what the figure comes to by chance alone under a right model, in all respondents or in one fold. "
+        "A figure at its floor cannot tell models apart; errors of opposite folds cancel out in the pooled one."
+    ),
+    "mass": (
+        "Probability of all labels together before it is renormalised to 1, and respondents without any label. "
+        "Below 5 % the shares describe a corner of what the model would say: a prompt that it does not take for a "
+        "question, or labels that it would not write."
     ),
     "comparisons": (
         "difference = first - second. p: paired bootstrap over respondents; p_t: corrected resampled "
@@ -87,6 +98,9 @@ def write(
         tabular=[model.name for model in experiment.baselines],
         n_train=grid.training_sizes(experiment, mapping, root),
     )
+    mass = grid.label_mass(experiment, mapping, root)
+    if mass.height:
+        tables["mass"] = mass
     drawn = {name: as_svg(figure) for name, figure in figures.all_figures(tables).items()}
     config = {
         "experiment": experiment.model_dump(mode="json"),
@@ -103,7 +117,7 @@ def write(
         for name, image in drawn.items():
             (folder / f"{name}.svg").write_text(image, encoding="utf-8")
         _, hidden = grid.cells(experiment, mapping, root)
-        text = _page(experiment, mapping, tables, drawn, hidden, weighted)
+        text = _page(experiment, mapping, tables, drawn, hidden, weighted, respondents)
         (folder / "index.html").write_text(text, encoding="utf-8")
 
     make(Expected(target, "vote-report", VERSION, config, inputs), write)
@@ -135,6 +149,7 @@ def _page(
     images: Mapping[str, str],
     hidden: tuple[str, ...],
     weighted: bool,
+    respondents: pl.DataFrame,
 ) -> str:
     weights = "weighted" if weighted else "unweighted"
     seeds = ", ".join(map(str, experiment.seeds))
@@ -145,7 +160,7 @@ def _page(
         element(
             "p",
             f"Survey: {mapping.title or mapping.survey}. Figures are {weights}; {experiment.folds} folds, "
-            f"seeds {seeds}.",
+            f"seeds {seeds}. {_people(respondents)}",
         ),
     ]
     if hidden:
@@ -156,6 +171,15 @@ def _page(
         experiment.experiment,
         [element("header", head), element("main", body, id="content")],
         style=asset("page.css"),
+    )
+
+
+def _people(respondents: pl.DataFrame) -> str:
+    weights = respondents["weight"].to_numpy()
+    if (weights == weights[0]).all():
+        return f"{len(weights):,} respondents."
+    return (
+        f"{len(weights):,} respondents, with their weights as many as {metrics.n_effective(weights):,.0f} (Kish 1965)."
     )
 
 

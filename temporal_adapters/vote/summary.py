@@ -62,6 +62,7 @@ def all_tables(
     drawn = {condition: draw(models, len(labels), draws) for condition, models in parts.items()}
     tables = {
         "figures": figures(parts, drawn),
+        "per_fold": per_fold(parts),
         "f1": f1(parts, drawn, labels, published),
         "bar": bar(parts, drawn, tabular, n_train),
         "comparisons": comparisons(parts, drawn, n_train or {}),
@@ -100,11 +101,43 @@ def figures(parts: dict[str, dict[str, Votes]], drawn: dict[str, Drawn]) -> pl.D
     return pl.DataFrame(rows, schema_overrides={"low": pl.Float64, "high": pl.Float64})
 
 
+def per_fold(parts: dict[str, dict[str, Votes]]) -> pl.DataFrame:
+    """Return condition, model, figure (tvd_argmax, tvd_mean, ece), pooled, mean_folds, floor_pooled, floor_folds.
+
+    A floor is what the figure comes to by chance alone under a right model, in all respondents or in one fold: pooled
+    folds hide errors that cancel out, and small folds show errors that are none.
+    """
+    rows = []
+    for condition, models in parts.items():
+        for model, one in models.items():
+            pooled = metrics.all_figures(one.truth, one.probabilities, one.weights)
+            chance = metrics.floors(one.truth, one.probabilities, one.weights)
+            folds = list(_by_fold(one))
+            chances = [metrics.floors(*part) for part in _parts_of_folds(one)]
+            for figure, floor in chance.items():
+                rows.append(
+                    {
+                        "condition": condition,
+                        "model": model,
+                        "figure": figure,
+                        "pooled": pooled[figure],
+                        "mean_folds": float(np.mean([fold[figure] for fold in folds])),
+                        "floor_pooled": floor,
+                        "floor_folds": float(np.mean([fold[figure] for fold in chances])),
+                    }
+                )
+    return pl.DataFrame(rows)
+
+
 def _by_fold(one: Votes) -> Iterator[dict[str, float]]:
+    yield from (metrics.all_figures(*part) for part in _parts_of_folds(one))
+
+
+def _parts_of_folds(one: Votes) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield truth, probabilities and weights of each fold."""
     for fold in np.unique(one.fold):
         rows = one.fold == fold
-        weights = one.weights[rows] if one.weights is not None else None
-        yield metrics.all_figures(one.truth[rows], one.probabilities[rows], weights)
+        yield one.truth[rows], one.probabilities[rows], one.weights[rows] if one.weights is not None else None
 
 
 def _over_folds(one: Votes) -> dict[str, float]:
