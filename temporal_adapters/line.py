@@ -340,7 +340,7 @@ def _baseline(study: Study, path: Path) -> pl.DataFrame:
     """Return the series of one baseline file in the questionnaires' names; its weeks are the study's."""
     from temporal_adapters.study.config.survey import Survey
 
-    return _link(study, Survey(paths=(path,), source=path.stem, format="tidy", unit="mean")).series
+    return _link(study, Survey(paths=(path,), source=path.stem, format="tidy", unit="mean", min_base=1)).series
 
 
 def _link(study: Study, settings: Survey) -> Linked:

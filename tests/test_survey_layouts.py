@@ -456,3 +456,15 @@ def test_counts_are_read_with_any_sign_between_thousands() -> None:
     assert values.parse_count("1.948", "", "", values.Reading(",")) == 1948
     with pytest.raises(SurveyError, match=r"survey\.decimal"):
         values.parse_count("1.948", "", "B2", reading)
+
+
+def test_a_range_over_two_months_is_read_by_the_order_of_the_waves(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "Q,Wave 8 (22-25 May 2023),Wave 9 (29-1 May 2023),Wave 10 (5-8 Jun 2023)\nGood,35%,36%,37%\nn,90,90,90\n"
+    )
+    found = survey.read_observations(Survey.model_validate({"paths": [path]})).frame
+    assert found.select("start", "end").rows()[1] == (date(2023, 5, 29), date(2023, 6, 1))
+    path.write_text(path.read_text().replace("Wave 9 (29-1 May 2023)", "Wave 9 (29-1 Jun 2023)"))
+    found = survey.read_observations(Survey.model_validate({"paths": [path]})).frame
+    assert found.select("start", "end").rows()[1] == (date(2023, 5, 29), date(2023, 6, 1))

@@ -1,13 +1,36 @@
-"""The command `ta survey check`."""
+"""The commands `ta survey check` and `ta survey align`."""
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from temporal_adapters.cli.session import DEFAULT_RUNS, DEFAULT_STUDY, RunsOption, SetOption, StudyOption, open_session
+from temporal_adapters.cli.session import (
+    DEFAULT_RUNS,
+    DEFAULT_STUDY,
+    RunsOption,
+    Session,
+    SetOption,
+    StudyOption,
+    open_session,
+)
 from temporal_adapters.ground.errors import SurveyError
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from temporal_adapters.stages.survey import Aligned, Observations
+    from temporal_adapters.study import questionnaire
+    from temporal_adapters.study.config.survey import Survey
+
 _group = typer.Typer(help="Look at a survey before it is used.", no_args_is_help=True)
+
+WavesOption = Annotated[bool, typer.Option("--waves", help="Print every wave, and which codes became which option.")]
+PageOption = Annotated[Path | None, typer.Option("--html", help="Write a page with every wave to this file.")]
 
 
 @_group.callback()
@@ -15,38 +38,93 @@ def _survey() -> None:
     """Look at a survey before it is used."""
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A study's survey as read, with the days of posts that its waves stand for."""
+
+    session: Session
+    settings: Survey
+    observed: Observations
+    aligned: list[Aligned]
+
+
+def _read(study: str, runs: Path, overrides: list[str]) -> _Seen:
+    session = open_session(study, runs, overrides, keep_log=False)
+    settings = session.study.survey
+    if settings is None:
+        raise SurveyError("the study has no section `survey`")
+    from temporal_adapters.stages import survey
+    from temporal_adapters.stages.weeks.windows import covered_days
+
+    observed = survey.read_observations(settings)
+    weeks = session.study.weeks
+    aligned = survey.align(observed, settings.fieldwork_date, lambda day: covered_days(weeks, day))
+    return _Seen(session, settings, observed, aligned)
+
+
 @_group.command("check")
 def _check(
     study: StudyOption = DEFAULT_STUDY,
     runs: RunsOption = DEFAULT_RUNS,
     overrides: SetOption = [],  # noqa: B006 (typer copies it)
+    waves: WavesOption = False,
+    html: PageOption = None,
 ) -> None:
     """Print the study's survey as weekly series: n, standard errors, missing waves, sums, names without a partner."""
-    session = open_session(study, runs, overrides, keep_log=False)
-    if session.study.survey is None:
-        raise SurveyError("the study has no section `survey`")
+    seen = _read(study, runs, overrides)
     from temporal_adapters.stages import survey
     from temporal_adapters.stages.weeks.windows import wave_keys
     from temporal_adapters.study import questionnaire
 
-    settings = session.study.survey
-    observed = survey.read_observations(settings)
-    series = survey.read(settings, session.study.weeks.first_weekday, wave_keys(session.study.weeks), observed)
-    asked = [questionnaire.load(name) for name in session.study.probe.questionnaires]
-    broken = [found.sentence for found in survey.breaks(observed)]
-    for line in [*observed.notes, *survey.lines(series, asked, observed.is_mean), *broken]:
+    weeks = seen.session.study.weeks
+    series = survey.read(seen.settings, weeks.first_weekday, wave_keys(weeks), seen.observed)
+    asked = [questionnaire.load(name) for name in seen.session.study.probe.questionnaires]
+    width, breaks = shutil.get_terminal_size().columns, survey.breaks(seen.observed)
+    unstated = survey.unstated(seen.observed, "fieldwork_date" in seen.settings.model_fields_set)
+    said = [*([unstated] if unstated else []), *_unlinked(seen, asked, series)]
+    table = survey.lines(series, asked, seen.observed.is_mean, width)
+    for line in [*seen.observed.notes, *table, *(one.sentence for one in breaks), *said]:
         typer.echo(line)
+    if waves:
+        for line in [
+            *survey.wave_lines(seen.observed, seen.aligned, width),
+            *survey.mapping_lines(seen.observed.mapped, width),
+        ]:
+            typer.echo(line)
+    if html is not None:
+        survey.write_page(html, seen.settings.source, seen.observed, series, seen.aligned, breaks, said)
+        typer.echo(f"page: {html}")
+
+
+def _unlinked(seen: _Seen, asked: list[questionnaire.Questionnaire], series: pl.DataFrame) -> list[str]:
+    """Return what has no partner; nothing in common is an error where the study names its questionnaires."""
+    from temporal_adapters.stages import survey
+
     try:
         linked = survey.link(series, asked)
     except SurveyError as error:
-        if "questionnaires" in session.study.probe.model_fields_set:
+        if "questionnaires" in seen.session.study.probe.model_fields_set:
             raise
-        typer.echo(f"not linked: {error}")
-        return
-    for missing in linked.without_survey:
-        typer.echo(f"asked, but not in the survey: {missing}")
-    for missing in linked.without_questionnaire:
-        typer.echo(f"in the survey, but not asked: {missing}")
+        return [f"not linked: {error}"]
+    return [
+        *(f"asked, but not in the survey: {missing}" for missing in linked.without_survey),
+        *(f"in the survey, but not asked: {missing}" for missing in linked.without_questionnaire),
+    ]
+
+
+@_group.command("align")
+def _align(
+    study: StudyOption = DEFAULT_STUDY,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = [],  # noqa: B006 (typer copies it)
+) -> None:
+    """Print and draw which days of posts stand for which wave; decide it before any test."""
+    seen = _read(study, runs, overrides)
+    from temporal_adapters.stages import survey
+
+    unstated = survey.unstated(seen.observed, "fieldwork_date" in seen.settings.model_fields_set)
+    for line in [*survey.aligned_lines(seen.aligned), *([unstated] if unstated else [])]:
+        typer.echo(line)
 
 
 def register(app: typer.Typer) -> None:

@@ -62,7 +62,7 @@ def build(study: Study, run: RunFolder, others: Others = list) -> Manifest:
 def _config(study: Study) -> dict[str, Any]:
     method = study.series.method or study.probe.methods[0]
     found: dict[str, Any] = {"series": {**scientific(study.series), "method": method}}
-    names = ("first_weekday", "waves", "window_days", "include_wave_day")
+    names = ("first_weekday", "waves", "window_days", "include_wave_day", "window", "shift_days")
     found["weeks"] = {name: value for name, value in scientific(study.weeks).items() if name in names}
     found["train"] = {"seeds": list(study.train.seeds)}
     if study.survey is not None:

@@ -1,8 +1,15 @@
+from .align import Aligned as Aligned
+from .align import align as align
+from .align import aligned_lines as aligned_lines
+from .align import unstated as unstated
 from .check import lines as lines
+from .check import mapping_lines as mapping_lines
+from .check import wave_lines as wave_lines
 from .link import Linked as Linked
 from .link import link as link
 from .names import breaks as breaks
 from .observations import Observations as Observations
+from .page import write_page as write_page
 from .read import read as read
 from .read import read_groups as read_groups
 from .read import read_observations as read_observations

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from temporal_adapters.ground.errors import SurveyError
@@ -76,11 +76,15 @@ Period = str
 
 @dataclass(frozen=True)
 class Span:
-    """First and last day of one cell, and what kind of time it names."""
+    """First and last day of one cell, and what kind of time it names.
+
+    `other` is a second reading of ``29-1 May``, whose month may be that of its first day.
+    """
 
     start: date
     end: date
     period: Period = "day"
+    other: Span | None = field(default=None, compare=False)
 
     @classmethod
     def on(cls, day: date) -> Span:
@@ -174,8 +178,10 @@ def _in_words(text: str) -> Span | None:
     except ValueError:
         return None
     if start > end and first[1] is None:
-        start = (end.replace(day=1) - timedelta(days=1)).replace(day=1) + timedelta(days=start.day - 1)
-    elif start > end and first[0] is None:
+        before = (end.replace(day=1) - timedelta(days=1)).replace(day=1) + timedelta(days=start.day - 1)
+        after = month_end(start.year, start.month) + timedelta(days=end.day)
+        return Span(before, end, other=Span(start, after)) if before <= end else Span(start, after)
+    if start > end and first[0] is None:
         start = start.replace(year=start.year - 1)
     return Span(start, end) if start <= end else None
 

@@ -179,6 +179,8 @@ def _waves(grid: Grid, header: Header, date_format: str | None) -> tuple[dict[in
         notes.append(f"{where}: day numbers were read as days: {texts[0]} is {found[0].start}")
     else:
         found = days.spans(texts, where, lambda index: f"cell {letter(columns[index])}{header.row + 1}", date_format)
+        found, said = _in_order(found, where)
+        notes += said
     for index, span in enumerate(found):
         if span in found[:index]:
             first, second = letter(columns[found.index(span)]), letter(columns[index])
@@ -189,6 +191,27 @@ def _waves(grid: Grid, header: Header, date_format: str | None) -> tuple[dict[in
             " week alone stand for it unless weeks.waves with a longer window_days says otherwise"
         )
     return dict(zip(columns, found, strict=True)), notes
+
+
+def _in_order(spans: list[Span], where: str) -> tuple[list[Span], list[str]]:
+    """Return the waves with the second reading of those that the first puts out of order, and what is odd."""
+    if _is_ordered(spans):
+        return spans, []
+    for turned in (False, True):
+        tried: list[Span] = []
+        for span in reversed(spans) if turned else spans:
+            late = bool(tried) and span.start <= tried[-1].start and span.other is not None
+            tried.append(span.other if late and span.other is not None else span)
+        if _is_ordered(tried):
+            return tried[::-1] if turned else tried, [
+                f"{where}: ranges such as 29-1 May were read by the order of waves"
+            ]
+    return spans, [f"{where}: the waves are not in order of time"]
+
+
+def _is_ordered(spans: Sequence[Span]) -> bool:
+    starts = [span.start for span in spans]
+    return starts in (sorted(starts), sorted(starts, reverse=True))
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def to_weeks(
         If a wave appears twice, if two waves fall into one week and that is refused, or if an option has no value.
     """
     frame = _refuse_doubled(observed.frame)
-    days = [_day(row, fieldwork_date) for row in frame.select("start", "end", "published").iter_rows()]
+    days = [deciding_day(row, fieldwork_date) for row in frame.select("start", "end", "published").iter_rows()]
     weeks = pl.Series("week", [_week(day, first_weekday, windows) for day in days], dtype=pl.Date)
     frame = frame.with_columns(weeks)
     _refuse_empty(frame)
@@ -108,7 +108,8 @@ def _some(windows: Mapping[date, date]) -> str:
     return f"{len(days)} waves from {days[0]} to {days[-1]}" if days else "none"
 
 
-def _day(days: tuple[date, date, date | None], which: Day) -> date:
+def deciding_day(days: tuple[date, date, date | None], which: Day) -> date:
+    """Return the day of a wave (first and last of fieldwork, publication) that decides its week."""
     start, end, published = days
     if end < start:
         raise SurveyError(f"a wave's fieldwork ends on {end}, before it begins on {start}")

@@ -63,18 +63,39 @@ def bounds(settings: Weeks) -> tuple[int, int]:
 
 
 def wave_windows(settings: Weeks) -> list[Window]:
-    """Return the windows before the survey waves in order of time; empty where weeks are calendar weeks."""
-    waves = settings.waves or (_read_waves(settings.waves_path) if settings.waves_path else ())
-    shift = timedelta(days=1 if settings.include_wave_day else 0)
-    days = timedelta(days=settings.window_days)
-    starts = [wave - days + shift for wave in sorted(set(waves))]
-    return [Window(start, start + days - timedelta(days=1), start.isoformat()) for start in starts]
+    """Return the windows of the survey waves in order of time; empty where weeks are calendar weeks."""
+    return list(_windows(settings).values())
 
 
 def wave_keys(settings: Weeks) -> dict[date, date] | None:
-    """Return day of a wave -> first day of the window of posts before it; None where weeks are calendar weeks."""
-    until = timedelta(days=0 if settings.include_wave_day else 1)
-    return {window.end + until: window.start for window in wave_windows(settings)} or None
+    """Return day of a wave -> first day of its window of posts; None where weeks are calendar weeks."""
+    return {wave: window.start for wave, window in _windows(settings).items()} or None
+
+
+def covered_days(settings: Weeks, day: date) -> tuple[date, date] | None:
+    """Return the first and last day of the posts that stand for a wave of `day`; None where it has no window."""
+    windows = _windows(settings)
+    if not windows:
+        start = week_start(day, settings.first_weekday)
+        return start, start + timedelta(days=6)
+    return (windows[day].start, windows[day].end) if day in windows else None
+
+
+def _windows(settings: Weeks) -> dict[date, Window]:
+    waves = settings.waves or (_read_waves(settings.waves_path) if settings.waves_path else ())
+    first, last = _offsets(settings)
+    found = {}
+    for wave in sorted(set(waves)):
+        start = wave + timedelta(days=first)
+        found[wave] = Window(start, wave + timedelta(days=last), start.isoformat())
+    return found
+
+
+def _offsets(settings: Weeks) -> tuple[int, int]:
+    """Return the first and last day of a window relative to its wave."""
+    until = 0 if settings.include_wave_day else -1
+    first, last = settings.window or (until - settings.window_days + 1, until)
+    return first + settings.shift_days, last + settings.shift_days
 
 
 def _read_waves(path: Path) -> Sequence[date]:

@@ -23,6 +23,14 @@ def Operational(default: Any = ..., **more: Any) -> Any:  # noqa: N802 (a field,
     return Field(default, json_schema_extra={"operational": True}, **more)
 
 
+def Later(default: Any = ..., **more: Any) -> Any:  # noqa: N802
+    """Return a scientific field that counts in keys only where it differs from its default.
+
+    For settings that came after studies were made: studies that do not use them keep their keys.
+    """
+    return Field(default, json_schema_extra={"later": True}, **more)
+
+
 def _resolve(value: Path, info: ValidationInfo) -> Path:
     places = info.context or {}
     text = str(value)
@@ -58,12 +66,17 @@ RunText = Annotated[str, AfterValidator(_fill_run)]
 
 
 def scientific(section: BaseModel) -> dict[str, Any]:
-    """Return the fields of `section`, as JSON values, that change results; operational fields are left out."""
+    """Return the fields of `section`, as JSON values, that change results.
+
+    Operational fields are left out, and later ones (`Later`) that have their default.
+    """
     found: dict[str, Any] = {}
     for name, info in type(section).model_fields.items():
         extra = info.json_schema_extra
         if isinstance(extra, dict) and extra.get("operational"):
             continue
         value = getattr(section, name)
+        if isinstance(extra, dict) and extra.get("later") and value == info.get_default(call_default_factory=True):
+            continue
         found[name] = scientific(value) if isinstance(value, BaseModel) else section.model_dump(mode="json")[name]
     return found

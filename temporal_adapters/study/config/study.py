@@ -143,7 +143,10 @@ def _override(document: CommentedMap, override: str) -> None:
     try:
         value: Any = YAML(typ="safe").load(text)
     except YAMLError:
-        raise UsageError(f"--set {override!r}: the value is not valid YAML") from None
+        # A shell takes the quotes of "%d/%m/%Y", which YAML needs because of the sign it begins with.
+        if text[:1] not in ("%", "@", "`"):
+            raise UsageError(f"--set {override!r}: the value is not valid YAML") from None
+        value = text
     node = document
     *sections, last = key.split(".")
     for section in sections:

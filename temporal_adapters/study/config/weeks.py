@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from temporal_adapters.ground.dates import Weekday
-from temporal_adapters.study.config.base import Operational, Section, StudyPath
+from temporal_adapters.study.config.base import Later, Operational, Section, StudyPath
 from temporal_adapters.study.config.panel import check_zone
 
 LEAST_MEMORY_MB = 500
@@ -71,6 +71,13 @@ class Weeks(Section):
 
     include_wave_day: bool = False
     """End the window with the wave's own day instead of the day before."""
+
+    window: tuple[int, int] | None = Later(None)
+    """First and last day of posts relative to a wave's day, such as [-7, -1] for the week before it or [-3, 3] around
+    it; replaces `window_days` and `include_wave_day`."""
+
+    shift_days: int = Later(0, ge=-60, le=60)
+    """Days by which the window of every wave is moved; positive = later posts."""
 
     start: date | None = None
     """First day of posts, in `timezone`."""
@@ -158,6 +165,15 @@ class Weeks(Section):
     def _agrees(self) -> Self:
         if self.waves and self.waves_path:
             raise ValueError("give either `waves` or `waves_path`, not both")
+        if self.window is not None and self.window[0] > self.window[1]:
+            raise ValueError(f"window {list(self.window)} begins after its end")
+        if self.window is not None and {"window_days", "include_wave_day"} & self.model_fields_set:
+            raise ValueError("give either `window`, or `window_days` and `include_wave_day`, not both")
+        if (self.window is not None or self.shift_days) and not (self.waves or self.waves_path):
+            raise ValueError(
+                "`window` and `shift_days` need waves: set `waves` or `waves_path` (calendar weeks have"
+                " `first_weekday`)"
+            )
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"start {self.start} lies after end {self.end}")
         return self
