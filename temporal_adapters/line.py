@@ -186,6 +186,21 @@ def _check_made(work: Work) -> None:
     ensure(settings, Wanted.of(work.study, longest=1))
 
 
+def check_questions(study: Study) -> list[str]:
+    """Return what is left out of a study's questionnaires under its base's tokenizer; no weights are loaded.
+
+    Raises
+    ------
+    ProbeError, QuestionnaireError
+        If a question could not be asked: better now than after hours of training.
+    """
+    from temporal_adapters.engines.model import load_tokenizer
+    from temporal_adapters.stages import probe
+    from temporal_adapters.stages.probe.check import require_separable
+
+    return require_separable(probe.load_questionnaires(study), load_tokenizer(study.model), study.probe.methods)
+
+
 def train(work: Work, weeks: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> list[Item]:
     """Train the adapters that are missing or stale and that nobody else has in work; return those that are not done.
 
@@ -201,6 +216,9 @@ def train(work: Work, weeks: Sequence[str] | None = None, seeds: Sequence[int] |
     from temporal_adapters.study.bases import cutoff_sentence
 
     engine = work.engine or scale.Engine()
+    if any(not item.is_done for item in items(work.study, work.run, weeks, seeds)):
+        for sentence in check_questions(work.study):
+            work.say(f"probe: {sentence}")
     for name, holder in abandoned(items(work.study, work.run, weeks, seeds)):
         work.say(f"train: {name} is taken over from process {holder.pid} on {holder.host}, which is gone")
     scale.train(work.study, work.run, engine=engine, weeks=weeks, seeds=seeds, listener=work.listener)

@@ -54,8 +54,11 @@ def _train(
 
 
 def _say_estimate(session: Session, weeks: list[str] | None, seeds: list[int] | None, gpu: str) -> None:
+    from temporal_adapters import line
     from temporal_adapters.stages import train
 
+    for sentence in line.check_questions(session.study):
+        typer.echo(f"probe:    {sentence}")
     wanted = train.items(session.study, session.run, weeks, seeds)
     for sentence in train.estimate(session.study, session.run, wanted, gpu).sentences():
         typer.echo(sentence)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ from temporal_adapters.engines.model.targets import find_targets, sizes
 from temporal_adapters.ground.errors import ModelError
 
 WEIGHTS = "adapter_model.safetensors"
+OLD_WEIGHTS = "adapter_model.bin"
 CONFIG = "adapter_config.json"
 _PREFIX = "base_model.model."
 
@@ -192,36 +195,73 @@ def read_adapter(folder: Path, device: str = "cpu") -> Adapter:
     Raises
     ------
     ModelError
-        If the folder lacks a file, is damaged, or uses something other than plain LoRA (DoRA, trained biases,
-        whole saved modules).
+        If the folder lacks a file, is damaged, or its settings hold anything but plain LoRA (ranks, scales and their
+        patterns, rsLoRA, some layers only): DoRA, biases, whole modules, and whatever is not known here.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        tensors = load_file(folder / WEIGHTS, device=device)
-    except (OSError, ValueError, SafetensorError) as error:
+        tensors = _load(folder, device)
+    except (OSError, ValueError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError) as error:
         raise ModelError(f"{folder} is no readable adapter ({error}): train it again") from None
+    if not isinstance(config, dict):
+        raise ModelError(f"{folder / CONFIG} holds no settings: train it again")
     _check_plain(folder, config)
     return Adapter(_pair(folder, tensors, config), config)
 
 
+def _load(folder: Path, device: str) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    if (folder / WEIGHTS).is_file() or not (folder / OLD_WEIGHTS).is_file():
+        return load_file(folder / WEIGHTS, device=device)
+    found: dict[str, torch.Tensor] = torch.load(folder / OLD_WEIGHTS, map_location=device, weights_only=True)
+    return found
+
+
+_READ = frozenset({"peft_type", "r", "lora_alpha", "alpha_pattern", "rank_pattern", "use_rslora"})
+"""Settings of PEFT that change numbers and are understood here; the ranks are those of the weights."""
+
+_HARMLESS = frozenset(
+    {"auto_mapping", "base_model_name_or_path", "corda_config", "ensure_weight_tying", "eva_config", "exclude_modules"}
+    | {"fan_in_fan_out", "inference_mode", "layers_pattern", "layers_to_transform", "loftq_config", "lora_dropout"}
+    | {"lora_ga_config", "megatron_core", "peft_version", "qalora_group_size", "revision", "target_modules"}
+    | {"task_type", "runtime_config"}
+)
+"""Settings that say which modules carry weights (the weights say so themselves), or how they were first drawn."""
+
+_NEUTRAL: tuple[Any, ...] = (None, False, "none", [], {}, "")
+"""Values with which any other setting of PEFT leaves plain LoRA alone."""
+
+_DRAWS = (True, False, None, "gaussian", "orthogonal", "eva")
+"""`init_lora_weights` that leave the base's weights as they are."""
+
+
 def _check_plain(folder: Path, config: Mapping[str, Any]) -> None:
-    odd = {"use_dora": False, "bias": "none", "modules_to_save": None}
-    found = {key: config.get(key) or None for key, plain in odd.items() if (config.get(key) or plain) != plain}
+    """Refuse what changes an adapter's numbers in a way that is not computed here, known or not."""
+    found = {
+        key: value
+        for key, value in config.items()
+        if key not in _READ | _HARMLESS | {"init_lora_weights"} and value not in _NEUTRAL
+    }
+    if config.get("init_lora_weights", True) not in _DRAWS:
+        found["init_lora_weights"] = config["init_lora_weights"]
     if config.get("peft_type") != "LORA":
         found["peft_type"] = config.get("peft_type")
     if found:
-        wrong = ", ".join(f"{key}: {value!r}" for key, value in found.items())
-        raise ModelError(f"{folder / CONFIG}: only plain LoRA adapters can be stacked, this one has {wrong}")
+        wrong = ", ".join(f"{key}: {value!r}" for key, value in sorted(found.items()))
+        raise ModelError(
+            f"{folder / CONFIG}: only plain LoRA adapters can be stacked, this one has {wrong}: train without, or merge"
+            " it with PEFT (merge_and_unload) and use the result as model.base"
+        )
 
 
 def _pair(folder: Path, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> dict[str, Lora]:
     pairs: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in tensors.items():
-        name, kind, _ = key.removeprefix(_PREFIX).rsplit(".", 2)
-        if kind not in ("lora_A", "lora_B"):
+        name, kind, end = key.removeprefix(_PREFIX).rsplit(".", 2) if key.count(".") > 1 else ("", "", key)
+        if kind not in ("lora_A", "lora_B") or end != "weight" or tensor.dim() != 2:
             raise ModelError(f"{folder / WEIGHTS}: {key!r} is not a LoRA weight of a linear layer")
         pairs.setdefault(name, {})[kind] = tensor
     modules = {}
@@ -235,8 +275,6 @@ def _pair(folder: Path, tensors: Mapping[str, torch.Tensor], config: Mapping[str
 
 def _pattern(config: Mapping[str, Any], name: str) -> float:
     """Return alpha of one module: PEFT lets patterns (ends of names, or regular expressions) override it."""
-    import re
-
     for pattern, alpha in (config.get("alpha_pattern") or {}).items():
         if re.match(rf"(.*\.)?({pattern})$", name):
             return float(alpha)

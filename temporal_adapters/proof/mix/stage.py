@@ -55,8 +55,10 @@ def run(study: Study, run: RunFolder, *, trainer: Trainer = train.run, listener:
     draw.build(found.study, found.run, found.settings)
     todo = [item for item in train.items(found.study, found.run) if not item.is_done]
     if todo:
+        from temporal_adapters.line import check_questions
         from temporal_adapters.stages.train.stage import prepare_tokens
 
+        check_questions(found.study)
         prepare_tokens(found.study, found.run, todo, listener)
         require_steps(found, todo)
         trainer(found.study, found.run, listener=listener)
@@ -151,8 +153,11 @@ def plan(study: Study, run: RunFolder, gpu: str) -> Plan:
     MixError
         If it cannot be run.
     """
+    from temporal_adapters.line import check_questions
+
     found = experiment(study, run)
     find_question(probe.load_questionnaires(found.study), found.settings)
+    check_questions(found.study)
     with tempfile.TemporaryDirectory() as folder:
         drawn = RunFolder(Path(folder))
         draw.build(found.study, drawn, found.settings)

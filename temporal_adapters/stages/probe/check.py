@@ -15,7 +15,7 @@ from temporal_adapters.engines.scoring.methods import LABEL, PROMPT
 from temporal_adapters.engines.scoring.question import Question
 from temporal_adapters.ground.errors import ProbeError
 from temporal_adapters.stages.probe.encode import Encoder
-from temporal_adapters.stages.probe.plan import Ask, plan
+from temporal_adapters.stages.probe.plan import Ask, plan, repeated
 from temporal_adapters.study.questionnaire import Item, Questionnaire
 from temporal_adapters.study.questionnaire.rules import SEPARATING_METHODS
 
@@ -91,10 +91,37 @@ def _about(place: str, asks: Sequence[Ask], methods: Sequence[str]) -> Iterator[
     blind = sorted(set(methods) - SEPARATING_METHODS)
     for ask in asks:
         if ask.barred and ask.context == PROMPT:
-            prefix_level: Level = "error" if blind else "note"
-            yield Finding(
-                prefix_level, place, f"{ask.form!r} is the beginning of another option: use sequence+end or trie"
-            )
+            yield Finding(*_begins(place, ask, asks, blind))
+
+
+def _begins(place: str, short: Ask, asks: Sequence[Ask], blind: Sequence[str]) -> tuple[Level, str, str]:
+    """Return what it means that `short` begins other forms: of other options, or of its own."""
+    ids = short.encoded.context + short.encoded.answer
+    longer = [
+        ask
+        for ask in asks
+        if ask.group == short.group and (ask.encoded.context + ask.encoded.answer)[: len(ids)] == ids
+    ]
+    if {ask.option for ask in longer} == {short.option}:
+        listed = " and ".join(repr(ask.form) for ask in longer if ask is not short)
+        return "note", place, f"{short.form!r} begins {listed} of the same option, counted once"
+    level: Level = "error" if blind else "note"
+    return level, place, f"{short.form!r} is the beginning of another option: use sequence+end or trie"
+
+
+def require_separable(questionnaires: Sequence[Questionnaire], tokenizer: Any, methods: Sequence[str]) -> list[str]:
+    """Return sentences about forms that are left out (`plan.repeated`), before anything is trained for the questions.
+
+    Raises
+    ------
+    ProbeError
+        If the options of a questionnaire cannot be put into this tokenizer's tokens, or told apart under a method.
+    """
+    encoder, found = Encoder(tokenizer), []
+    for one in questionnaires:
+        plan(one, encoder, methods)
+        found += repeated(one, encoder, methods)
+    return found
 
 
 def check_mass(questionnaire: Questionnaire, base: Base) -> list[Finding]:

@@ -62,6 +62,7 @@ def answer(
     asks = plan(questionnaire, encoder, methods)
     terminators = encoder.terminators() if any(METHODS[name].ends for name in methods) else ()
     engine = Engine(base.model, [ask.path for ask in asks], terminators)
+    engine.verify()
     models = [[], *([read_adapter(folder, str(base.device))] for folder in adapters)]
     forms = [
         [form_score(ask, score) for ask, score in zip(asks, engine.score(model)[0], strict=True)] for model in models

@@ -70,20 +70,61 @@ class Ask:
 def plan(questionnaire: Questionnaire, encoder: Encoder, methods: Sequence[str]) -> list[Ask]:
     """Return everything to score for `methods`, in the order of the questionnaire.
 
+    Under methods that count whatever begins with a form, a longer form of the same option is left out (`repeated` names
+    it): its mass is counted already.
+
     Raises
     ------
     ProbeError
         If a prompt and a form cannot be split into tokens, if two options have the same tokens, if one option's tokens
         begin another's under a method that cannot tell them apart, or if a method fits no wording.
     """
-    kinds = {kind for method in methods for kind in METHODS[method].contexts}
-    asks = [
-        ask for item in questionnaire.items for wording in item.wordings for ask in _asks(item, wording, encoder, kinds)
-    ]
+    asks = _all(questionnaire, encoder, methods)
     _check_methods(questionnaire, asks, methods)
     if "first" in methods:
         _check_first_tokens(asks)
-    return _bar(asks, methods)
+    counted = {id(long) for _, long in _counted(asks, methods)}
+    return _bar([ask for ask in asks if id(ask) not in counted], methods)
+
+
+def repeated(questionnaire: Questionnaire, encoder: Encoder, methods: Sequence[str]) -> list[str]:
+    """Return a sentence for each form that `plan` leaves out because a shorter form of its option begins it."""
+    found = _counted(_all(questionnaire, encoder, methods), methods)
+    return list(
+        dict.fromkeys(
+            f"{questionnaire.name}: item {long.item!r}: {long.form!r} is left out, its probability is counted in"
+            f" {short.form!r}, with which it begins"
+            for short, long in found
+        )
+    )
+
+
+def _all(questionnaire: Questionnaire, encoder: Encoder, methods: Sequence[str]) -> list[Ask]:
+    kinds = {kind for method in methods for kind in METHODS[method].contexts}
+    return [
+        ask for item in questionnaire.items for wording in item.wordings for ask in _asks(item, wording, encoder, kinds)
+    ]
+
+
+def _counted(asks: Sequence[Ask], methods: Sequence[str]) -> list[tuple[Ask, Ask]]:
+    """Return pairs (shorter, longer) of forms of one option where no method tells them apart."""
+    groups: dict[tuple[tuple[str, ...], str, str], dict[tuple[int, ...], Ask]] = {}
+    for ask in asks:
+        ids = ask.encoded.context + ask.encoded.answer
+        groups.setdefault((ask.group, ask.option, ask.answer), {}).setdefault(ids, ask)
+    found = []
+    for members in groups.values():
+        for ids, ask in members.items():
+            ends = range(len(ask.encoded.context) + 1, len(ids))
+            short = next((members[ids[:end]] for end in ends if ids[:end] in members), None)
+            if short is not None and _all_blind(ask, methods):
+                found.append((short, ask))
+    return found
+
+
+def _all_blind(ask: Ask, methods: Sequence[str]) -> bool:
+    kind = ask.context.rpartition("-")[0] if ask.context.startswith(CONTENT_FREE) else ask.context
+    return all(method in UNSEPARATED for method in methods if kind in METHODS[method].contexts)
 
 
 def _asks(item: Item, wording: Wording, encoder: Encoder, kinds: set[str]) -> Iterator[Ask]:

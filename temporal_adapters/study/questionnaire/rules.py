@@ -204,6 +204,8 @@ def _prefixes(item: Item, methods: Sequence[str]) -> Iterator[Problem]:
     forms = [(form, index) for index, option in enumerate(item.options) for form in item.forms(option)]
     for short, first in forms:
         for long, second in forms:
+            if first == second:
+                continue  # of two forms of one option the longer is left out when it is asked
             if len(long) > len(short) and long.startswith(short) and not long[len(short)].isalpha():
                 yield Problem(
                     f"item {item.name!r}: {short!r} is the beginning of {long!r}, which {' and '.join(methods)} cannot "
