@@ -6,7 +6,7 @@ Takes argv's words, gives an `Engine`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -25,11 +25,12 @@ def choose_engine(
     """Return the engine that the options describe."""
     from temporal_adapters.ground.errors import UsageError
     from temporal_adapters.scale import Engine
+    from temporal_adapters.scale.settings import Name
 
     pairs = [option.partition("=") for option in slurm]
     odd = next((option for option, (_, sign, _) in zip(slurm, pairs, strict=True) if not sign), None)
     if odd is not None:
         raise UsageError(f"--slurm {odd!r}: write it as name=value, for example partition=gpu")
-    if name not in ("local", "ray", "slurm"):
-        raise UsageError(f"--engine {name!r}: there are local, ray and slurm")
+    if name not in get_args(Name):
+        raise UsageError(f"--engine {name!r}: there are {', '.join(get_args(Name))}")
     return Engine(name, workers, address, tuple((key, value) for key, _, value in pairs))  # type: ignore[arg-type]

@@ -6,13 +6,13 @@ the same: it keeps one base resident and claims items on the shared file system.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temporal_adapters.ground.progress import Listener, silent
-from temporal_adapters.scale.settings import Engine, require_one_precision
+from temporal_adapters.scale.settings import Engine, Name, require_one_precision
 
 if TYPE_CHECKING:
     from temporal_adapters.stages.train import Item
@@ -42,7 +42,7 @@ def train(
     """
     from temporal_adapters.stages.base.stage import ensure_study
     from temporal_adapters.stages.train import items
-    from temporal_adapters.stages.train.stage import n_tokens, prepare_tokens, work
+    from temporal_adapters.stages.train.stage import n_tokens, prepare_tokens
 
     wanted = items(study, run, weeks, seeds)
     todo = [item for item in wanted if not item.is_done]
@@ -51,25 +51,7 @@ def train(
     prepare_tokens(study, run, todo, listener)
     ensure_study(study, run, {item.corpus.label for item in todo})
     sizes = n_tokens(study, run, todo)
-    if engine.name == "ray":
-        from temporal_adapters.scale import ray_cluster
-
-        ray_cluster.work(study, run, todo, sizes, engine, listener)
-    elif engine.name == "slurm":
-        from temporal_adapters.scale import slurm
-
-        if study.model.device != "cpu":
-            require_one_precision(study)
-        slurm.work(study, run, todo, sizes, engine, listener)
-    else:
-        from temporal_adapters.scale import local
-
-        total = sum(sizes.values())
-        count = engine.workers or local.choose_workers(study, total, len(todo))
-        if count > 1:
-            local.work(study, run, todo, sizes, count, listener)
-        else:
-            work(study, run, todo, listener=lambda tick: listener(replace(tick, total=total)))
+    STARTED[engine.name].train(study, run, todo, sizes, engine, listener)
     return [item for item in wanted if item.is_done]
 
 
@@ -83,18 +65,80 @@ def probe(study: Study, run: RunFolder, *, engine: Engine = _LOCAL, listener: Li
     """
     from temporal_adapters.stages import probe as stage
 
-    wanted = _unasked(study, run) if engine.name != "local" else []
-    if wanted and engine.name == "ray":
-        from temporal_adapters.scale import ray_cluster
-
-        ray_cluster.ask(study, run, wanted, engine, listener)
-    elif wanted:
-        from temporal_adapters.scale import slurm
-
-        if study.model.device != "cpu":
-            require_one_precision(study)
-        slurm.ask(study, run, wanted, engine, listener)
+    ask = STARTED[engine.name].ask
+    if ask is not None and (wanted := _unasked(study, run)):
+        ask(study, run, wanted, engine, listener)
     return stage.run(study, run, listener=listener)
+
+
+@dataclass(frozen=True)
+class Start:
+    """How an engine starts workers.
+
+    Attributes
+    ----------
+    train
+        Trains items: study, run, items, tokens of each item, engine, listener.
+    ask
+        Asks models by name: study, run, names, engine, listener; None where the stage itself does it here.
+    """
+
+    train: Callable[[Study, RunFolder, list[Item], dict[str, int], Engine, Listener], None]
+    ask: Callable[[Study, RunFolder, list[str], Engine, Listener], None] | None = None
+
+
+def _train_here(
+    study: Study, run: RunFolder, todo: list[Item], sizes: dict[str, int], engine: Engine, listener: Listener
+) -> None:
+    from temporal_adapters.scale import local
+    from temporal_adapters.stages.train.stage import work
+
+    total = sum(sizes.values())
+    count = engine.workers or local.choose_workers(study, total, len(todo))
+    if count > 1:
+        local.work(study, run, todo, sizes, count, listener)
+    else:
+        work(study, run, todo, listener=lambda tick: listener(replace(tick, total=total)))
+
+
+def _train_on_ray(
+    study: Study, run: RunFolder, todo: list[Item], sizes: dict[str, int], engine: Engine, listener: Listener
+) -> None:
+    from temporal_adapters.scale import ray_cluster
+
+    ray_cluster.work(study, run, todo, sizes, engine, listener)
+
+
+def _ask_on_ray(study: Study, run: RunFolder, names: list[str], engine: Engine, listener: Listener) -> None:
+    from temporal_adapters.scale import ray_cluster
+
+    ray_cluster.ask(study, run, names, engine, listener)
+
+
+def _train_on_slurm(
+    study: Study, run: RunFolder, todo: list[Item], sizes: dict[str, int], engine: Engine, listener: Listener
+) -> None:
+    from temporal_adapters.scale import slurm
+
+    if study.model.device != "cpu":
+        require_one_precision(study)
+    slurm.work(study, run, todo, sizes, engine, listener)
+
+
+def _ask_on_slurm(study: Study, run: RunFolder, names: list[str], engine: Engine, listener: Listener) -> None:
+    from temporal_adapters.scale import slurm
+
+    if study.model.device != "cpu":
+        require_one_precision(study)
+    slurm.ask(study, run, names, engine, listener)
+
+
+STARTED: dict[Name, Start] = {
+    "local": Start(_train_here),
+    "ray": Start(_train_on_ray, _ask_on_ray),
+    "slurm": Start(_train_on_slurm, _ask_on_slurm),
+}
+"""Every engine by its name; heavy libraries are imported when it starts."""
 
 
 def _unasked(study: Study, run: RunFolder) -> list[str]:

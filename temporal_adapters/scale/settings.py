@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from temporal_adapters.study.config import Study
 
 
+Name = Literal["local", "ray", "slurm"]
+
+
 @dataclass(frozen=True)
 class Engine:
     """Where to run.
@@ -30,7 +33,7 @@ class Engine:
         SLURM: further options of the array job, such as ``partition``.
     """
 
-    name: Literal["local", "ray", "slurm"] = "local"
+    name: Name = "local"
     workers: int | None = None
     address: str | None = None
     options: tuple[tuple[str, str], ...] = ()

@@ -5,7 +5,7 @@ Takes the settings, gives a `SERIES` table and notes. Knows the layouts only by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from temporal_adapters.stages.survey.cells import Grid
 from temporal_adapters.stages.survey.keep import kept
 from temporal_adapters.stages.survey.observations import Observations
 from temporal_adapters.study.config.survey import Survey
+
+Reader = Callable[[Path, Survey], Observations]
+"""Reads one file of a layout."""
 
 Group = tuple[str, str]
 """Name of a group and its level, such as (gender, female)."""
@@ -142,25 +145,43 @@ def _of_columns(header: Sequence[str], settings: Survey) -> str | None:
 
 
 def _read_file(path: Path, settings: Survey) -> Observations:
-    kind = layout(path, settings)
-    if kind == "waves":
-        return waves.read(path, settings)
-    if path.suffix.lower() == ".parquet":
-        whole = waves.parquet_table(path)
-    else:
-        grid = _main(cells.grids(path, settings.encoding, settings.delimiter), settings, path)
-        if kind == "yougov":
-            if settings.keep:
-                raise SurveyError(
-                    f"{grid.where} has one column per wave and no rows that survey.keep ({', '.join(settings.keep)})"
-                    " could choose: choose a sheet with survey.split"
-                )
-            return _tracker(grid, settings)
-        whole = table.table(grid, _KNOWN)
+    return FORMATS[layout(path, settings)](path, settings)
+
+
+def _read_tracker(path: Path, settings: Survey) -> Observations:
+    grid = _main(cells.grids(path, settings.encoding, settings.delimiter), settings, path)
     if settings.keep:
-        whole = whole.only(kept(whole.columns, settings.keep, whole.where))
-    read_table = {"polls": polls.read, "wide": wide.read}.get(kind, tidy.read)
-    return read_table(whole, settings, path.stem)
+        raise SurveyError(
+            f"{grid.where} has one column per wave and no rows that survey.keep ({', '.join(settings.keep)})"
+            " could choose: choose a sheet with survey.split"
+        )
+    return _tracker(grid, settings)
+
+
+def _rows(read_table: Callable[[table.Table, Survey, str], Observations]) -> Reader:
+    """Return the reader of a table with one observation per row (or row and column)."""
+
+    def read_file(path: Path, settings: Survey) -> Observations:
+        if path.suffix.lower() == ".parquet":
+            whole = waves.parquet_table(path)
+        else:
+            grid = _main(cells.grids(path, settings.encoding, settings.delimiter), settings, path)
+            whole = table.table(grid, _KNOWN)
+        if settings.keep:
+            whole = whole.only(kept(whole.columns, settings.keep, whole.where))
+        return read_table(whole, settings, path.stem)
+
+    return read_file
+
+
+FORMATS: dict[str, Reader] = {
+    "tidy": _rows(tidy.read),
+    "wide": _rows(wide.read),
+    "polls": _rows(polls.read),
+    "yougov": _read_tracker,
+    "waves": waves.read,
+}
+"""Every layout by its name in ``survey.format``; `layout` says which one a file has."""
 
 
 def _tracker(grid: Grid, settings: Survey) -> Observations:
