@@ -43,6 +43,7 @@ def _register() -> None:
         base,
         compare,
         correlate,
+        export,
         mix,
         plan,
         power,
@@ -62,7 +63,7 @@ def _register() -> None:
     )
 
     line = (run, simulate, weeks, pretrain, train, probe, questionnaire, survey, plan, power, correlate, report)
-    for module in (*line, compare, upkeep, validate, vote, mix, base, settings):
+    for module in (*line, compare, export, upkeep, validate, vote, mix, base, settings):
         module.register(app)
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from temporal_adapters.ground.storage import private_folder
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -105,7 +107,7 @@ class Display:
         if self.log is None:
             return
         try:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(self.log.parent)
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {sentence}\n")
         except (OSError, ValueError):

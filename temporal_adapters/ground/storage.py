@@ -12,7 +12,8 @@ import errno
 import os
 import re
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 from temporal_adapters.ground.errors import OutOfMemoryError, StorageError, TemporalAdaptersError
 
@@ -111,6 +112,31 @@ def _free(path: str | bytes | os.PathLike[str] | None) -> str:
     except OSError:
         return ""
     return f" ({free / 1e6:,.0f} MB are free there)" if free < 1e9 else ""
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder and those above it that are not there yet, for this user alone: posts of people lie in them.
+
+    Folders that exist keep their rights: who shares a run folder with a group goes on doing so.
+    """
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+    path.mkdir(exist_ok=True)
+
+
+def without_places(value: Any) -> Any:
+    """Return a JSON value in which of every path on this machine only the last part is left.
+
+    What is passed on (a report, an export) says nothing about whose machine it was made on.
+    """
+    if isinstance(value, dict):
+        return {without_places(name): without_places(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_places(entry) for entry in value]
+    if isinstance(value, str) and (PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()):
+        return PureWindowsPath(value).name if "\\" in value else PurePosixPath(value).name
+    return PurePosixPath(value).name if isinstance(value, str) and value.startswith("~/") else value
 
 
 def _existing(path: Path) -> Path:

@@ -85,7 +85,10 @@ def build_weeks(study: Study, run: RunFolder, *, master: str = "local[*]", liste
         listener(Tick("weeks", 1, 1, "stages", "spark"))
         return facts
 
-    config = {"panel": study.panel.model_dump(mode="json"), "weeks": study.weeks.model_dump(mode="json")}
+    config = {
+        "panel": study.panel.model_dump(mode="json", exclude={"pseudonym_key"}),
+        "weeks": study.weeks.model_dump(mode="json"),
+    }
     return make(work, write, config={**config, "engine": "spark"})
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from temporal_adapters.ground.errors import CorrelateError, SurveyError
+from temporal_adapters.ground.storage import private_folder
 from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import RunFolder, digest_file, digest_json, load_table, read_manifest
 from temporal_adapters.study.config import Study, scientific
@@ -229,7 +230,7 @@ def _now() -> str:
 
 
 def _write(path: Path, plan: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(json.dumps(plan, indent=1, ensure_ascii=False), encoding="utf-8")
     partial.replace(path)

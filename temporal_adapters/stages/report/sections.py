@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import PurePath
 from typing import Any
 
 import polars as pl
 
+from temporal_adapters.ground.storage import without_places
 from temporal_adapters.stages.report import charts
 from temporal_adapters.stages.report.markup import Markup, element
 from temporal_adapters.stages.report.material import Material
@@ -210,10 +210,6 @@ def _inputs(inputs: Mapping[str, str]) -> str:
 
 def _settings(material: Material) -> str:
     """Return the study file as it was understood; of paths only the last part, so that a page can be passed on."""
-    settings = material.study.model_dump(mode="json", exclude_none=True)
-    for name in ("panel", "survey"):
-        if name in settings:
-            settings[name]["paths"] = [PurePath(path).name for path in settings[name]["paths"]]
-    settings["correlate"]["baselines"] = [path.name for path in material.study.correlate.baselines]
+    settings = without_places(material.study.model_dump(mode="json", exclude_none=True))
     settings["model"]["base"] = material.base_name
     return json.dumps(settings, indent=2, ensure_ascii=False)

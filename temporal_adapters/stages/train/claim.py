@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temporal_adapters.ground.processes import Holder
+from temporal_adapters.ground.storage import private_folder
 from temporal_adapters.study.artifacts.publish import ABANDONED_AFTER_S
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Claim:
     @classmethod
     def take(cls, path: Path) -> Claim | None:
         """Return the claim, or None if somebody alive holds it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         if _create(path):
             return cls(path)
         if not is_abandoned(path):

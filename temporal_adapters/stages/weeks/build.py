@@ -64,7 +64,10 @@ def build(study: Study, run: RunFolder, *, listener: Listener = silent, spread: 
         _prune(staged, run)
         return facts
 
-    config = {"panel": study.panel.model_dump(mode="json"), "weeks": study.weeks.model_dump(mode="json")}
+    config = {
+        "panel": study.panel.model_dump(mode="json", exclude={"pseudonym_key"}),
+        "weeks": study.weeks.model_dump(mode="json"),
+    }
     return make(work, write, config=config)
 
 

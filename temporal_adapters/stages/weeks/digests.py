@@ -6,12 +6,14 @@ Takes paths and a run folder, gives path -> SHA-256. Knows nothing of what is in
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from temporal_adapters.ground.storage import private_folder
 from temporal_adapters.stages.panel import beside
 from temporal_adapters.study.artifacts import RunFolder, digest_file, digest_json
 
@@ -40,10 +42,11 @@ def raw_digests(paths: Sequence[Path], run: RunFolder, *, remember: bool) -> dic
     for path in paths:
         status = path.stat()
         sign: list[object] = [status.st_size, status.st_mtime_ns, status.st_ino]
-        entry = known.get(str(path.resolve()), [])
+        place = _place(path)
+        entry = known.get(place, [])
         found[path] = str(entry[-1]) if entry[:-1] == sign else digest_file(path)
         if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
-            fresh[str(path.resolve())] = [*sign, found[path]]
+            fresh[place] = [*sign, found[path]]
     for path in paths:
         # What a file means depends on the files beside it that complete its posts.
         others = [digest_file(other) for other in beside(path) if other != path]
@@ -51,9 +54,10 @@ def raw_digests(paths: Sequence[Path], run: RunFolder, *, remember: bool) -> dic
             found[path] = digest_json([found[path], *others])
     if remember and fresh != known:
         with contextlib.suppress(OSError):  # nothing but time is lost without it
-            store.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(store.parent)
             partial = store.with_name(f"{store.name}.partial-{os.getpid()}")
-            partial.write_text(json.dumps(fresh, indent=1), encoding="utf-8")
+            signed = {"files": fresh, "digest": digest_json(fresh)}
+            partial.write_text(json.dumps(signed, indent=1, sort_keys=True), encoding="utf-8")
             os.replace(partial, store)
     return found
 
@@ -63,4 +67,11 @@ def _read(store: Path) -> dict[str, list[object]]:
         known = json.loads(store.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    # A file that was changed since is none: the digests are computed anew.
+    files = known.get("files") if isinstance(known, dict) else None
+    return files if isinstance(files, dict) and known.get("digest") == digest_json(files) else {}
+
+
+def _place(path: Path) -> str:
+    """Return what stands for a path: a run folder is passed on, and says nothing about the machine it comes from."""
+    return hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]

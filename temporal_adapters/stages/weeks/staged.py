@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from temporal_adapters.ground.errors import WeeksError
+from temporal_adapters.ground.storage import private_folder
 from temporal_adapters.stages.panel import CORRUPT
 
 STAGED = pa.schema(
@@ -140,7 +141,7 @@ class Writer:
 
     def __enter__(self) -> Writer:
         with writing(self._partial):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(self._path.parent)
             self._sink = pa.OSFile(str(self._partial), "wb")
             self._writer = pa.ipc.new_file(self._sink, STAGED)
         return self

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from temporal_adapters.ground.processes import HOST, Holder
-from temporal_adapters.ground.storage import explain
+from temporal_adapters.ground.storage import explain, private_folder
 from temporal_adapters.study.artifacts.checked import changed
 from temporal_adapters.study.artifacts.keys import digest_file
 from temporal_adapters.study.artifacts.manifest import (
@@ -166,7 +166,7 @@ def _explained(folder: Path) -> Iterator[None]:
 
 
 def _open_partial(folder: Path, key: str, resume: bool) -> Path:
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(folder.parent)
     mine = folder.with_name(f"{folder.name}.partial-{HOST}-{os.getpid()}")
     for partial in list(_partials(folder)):
         if partial != mine and _is_alive(partial):
