@@ -172,7 +172,7 @@ class _Line:
         if a.grad is None or b.grad is None:
             raise RuntimeError("the adapters' gradients must be there before a lean backward pass")
         inner = torch.bmm(grad, b).mul_(self.lora.scale)
-        b.grad.baddbmm_(grad.transpose(1, 2), self._inner)
+        b.grad.transpose(1, 2).baddbmm_(self._inner.transpose(1, 2), grad)
         a.grad.baddbmm_(inner.transpose(1, 2), x if self._mask is None else x * self._mask)
         if found is not None and self._mask is None:
             found.baddbmm_(inner, a)

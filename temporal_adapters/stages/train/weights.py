@@ -46,7 +46,7 @@ class Weights:
         at = 0
         for name, half, tensor in tensors:
             for kind, rows in self._rows.items():
-                self._views[kind][name, half] = rows[:, at : at + tensor[0].numel()].view(tensor.shape)
+                self._views[kind][name, half] = _view(rows[:, at : at + tensor[0].numel()], tensor.shape, half)
             at += _room(tensor)
             weight = self._views["value"][name, half].detach().requires_grad_()
             weight.grad = self._views["grad"][name, half]
@@ -75,7 +75,7 @@ class Weights:
     def state(self, slot: int) -> State:
         """Return what `load` needs to go on exactly here (copies on the CPU)."""
         return {
-            f"{kind}/{name}/{half}": self._own(view, slot, name, half).to("cpu", copy=True)
+            f"{kind}/{name}/{half}": _copy(self._own(view, slot, name, half))
             for kind, views in self._views.items()
             if kind != "grad"
             for (name, half), view in views.items()
@@ -86,7 +86,7 @@ class Weights:
         template = self.stack.adapters[slot]
         pairs: dict[str, dict[str, torch.Tensor]] = {}
         for (name, half), view in self._views.get("average", self._views["value"]).items():
-            pairs.setdefault(name, {})[half] = self._own(view, slot, name, half).to("cpu", copy=True)
+            pairs.setdefault(name, {})[half] = _copy(self._own(view, slot, name, half))
         loras = {name: Lora(pair["a"], pair["b"], template.modules[name].scale) for name, pair in pairs.items()}
         return Adapter(loras, template.config)
 
@@ -144,6 +144,21 @@ class Weights:
             amsgrad=False,
             maximize=False,
         )
+
+
+def _view(rows: torch.Tensor, shape: torch.Size, half: str) -> torch.Tensor:
+    """Return `rows` (K, n) as tensors of `shape`; what has as few columns as an adapter's rank lies transposed.
+
+    Products with narrow matrices are several times faster where the long side lies in adjacent memory.
+    """
+    if half == "a":
+        return rows.view(shape)
+    n_adapters, d_out, rank = shape
+    return rows.view(n_adapters, rank, d_out).transpose(1, 2)
+
+
+def _copy(view: torch.Tensor) -> torch.Tensor:
+    return view.to("cpu", copy=True, memory_format=torch.contiguous_format)
 
 
 def _room(tensor: torch.Tensor) -> int:
