@@ -1,6 +1,7 @@
 """How fast adapters are trained, against a tuned PEFT loop and against the published way; equality comes first.
 
     python benchmarks/train.py [--quick] [--device cpu|cuda] [--shape 8b --layers 16] [--repeats 5] [--most 64]
+                               [--base FOLDER] [--only ROW ...]
 
 Rows (each: theirs over ours, same base, data, start, steps, precision, targets and rank, interleaved in one process):
 
@@ -12,6 +13,8 @@ Rows (each: theirs over ours, same base, data, start, steps, precision, targets 
 - end_to_end: base load to saved adapters, 2 weeks x 2 seeds (4 to 64 adapters without --quick), against the published
   script's way: base and tokens anew for every adapter, 6 x 4 accumulated, optimizer states saved every 50 steps. The
   Trainer's own overhead is left out, in its favour.
+- real_documents, real_chunks, real_many, real_documents_360m, auto_over_best: the sizes of real bases (`train_real.py`).
+  A real base is given by --base FOLDER or TA_BENCH_BASE; without one its shape with random weights is used, and said.
 - nf4 (packed and materialised, with bitsandbytes) and, on a GPU, fp8: tokens per second beside the dense base.
 
 Figures are medians of process time (CPU, one thread) or wall time (CUDA). A row prints no speed if its adapters differ.
@@ -25,6 +28,7 @@ import json
 import os
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -286,6 +290,13 @@ def on_gpu(args: argparse.Namespace) -> None:
 
 
 def on_cpu(args: argparse.Namespace) -> None:
+    import train_real
+
+    real = train_real.rows(args, sys.modules[__name__])
+    if args.only:
+        print(json.dumps({"equal": all(one.get("equal", True) for one in real.values() if isinstance(one, dict)),
+                          "real": real}))  # fmt: skip
+        return
     repeats, quick = args.repeats, args.quick
     vocabulary = SHAPES["small"]["vocab_size"]
     base = base_of("small", "cpu")
@@ -309,10 +320,15 @@ def on_cpu(args: argparse.Namespace) -> None:
     speeds = quantised("small", "cpu", None, chunks, [job(0, chunk(documents, 512))], max(1, repeats // 2))
     ratios = {name: one["ratio"] for name, one in rows.items()}
     ratios["end_to_end"] = ends[f"{counts[-1]}_chunk"]
+    shares = {name: one for name, one in real.items() if isinstance(one, dict)}
+    ratios |= {name: one["ratio"] for name, one in shares.items()}
     report = {
-        "equal": all(one["equal"] for one in rows.values()),
+        "equal": all(one["equal"] for one in (*rows.values(), *shares.values())),
         "ratios": ratios,
         "of_minima": {name: one.get("ratio_of_minima") for name, one in rows.items()},
+        "auto_over_best": real.get("auto_over_best"),
+        "share_of_bound": {name: one.get("share_of_bound") for name, one in shares.items()},
+        "real_tokens_per_s": {name: one.get("tokens_per_s") for name, one in shares.items()},
         "document_over_chunk": mixed["ratio"],
         "end_to_end_by_adapters": ends,
         "tokens_per_s": speeds,
@@ -330,6 +346,8 @@ def main() -> None:
     parser.add_argument("--layers", type=int, help="layers of the shape, if time is short")
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--most", type=int, default=64, help="adapters of the largest end-to-end run: 4, 16 or 64")
+    parser.add_argument("--base", help="folder of a real base model, for the rows at real sizes")
+    parser.add_argument("--only", nargs="*", help="only these of the rows at real sizes")
     args = parser.parse_args()
     args.repeats = args.repeats or (3 if args.quick else 5)
     torch.set_num_threads(1)

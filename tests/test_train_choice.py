@@ -11,6 +11,7 @@ from test_train import base_of, job, recipe, same_bits
 from tiny import ARCHITECTURES, tiny_model
 
 from temporal_adapters.engines.model import document_attention, native
+from temporal_adapters.engines.model.depth import shallow
 from temporal_adapters.engines.model.kernels import FusedKernels, Kernels
 from temporal_adapters.stages.tokens import pack
 from temporal_adapters.stages.train import choice, fit
@@ -123,7 +124,7 @@ def test_measuring_leaves_the_base_as_it_was(architecture):
 
 def test_the_first_layers_stand_for_all():
     base = base_of(tiny_model(num_hidden_layers=12))
-    with choice._shallow(base.model, 2):
+    with shallow(base.model, 2):
         assert len(base.model.model.layers) == 2
     assert len(base.model.model.layers) == 12
 

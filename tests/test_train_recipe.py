@@ -21,7 +21,7 @@ from temporal_adapters.study.config.train import Train
 from temporal_adapters.vote import language
 
 OTHER: dict[str, Any] = {
-    "seeds": (5, 6), "r": 3, "alpha": 5.0, "rslora": True, "dropout": 0.25, "targets": ("o_proj",),
+    "seeds": (5, 6), "r": 3, "alpha": 5.0, "rslora": True, "dropout": 0.25, "targets": ("o_proj",), "layers": "last 1",
     "learning_rate": 0.5, "schedule": "cosine", "warmup_steps": 1, "weight_decay": 0.125, "betas": (0.5, 0.75),
     "max_grad_norm": 9.0, "epochs": 2.5, "steps": 7, "blocks_per_step": 3, "ema_decay": 0.5, "checkpoint_steps": (2,),
     "held_out_every": 3, "micro_batch": 2, "together": 3, "kernels": "off", "save_every_s": 7.0, "tensorboard": True,
@@ -38,7 +38,8 @@ class Seen(Exception):
 
 def seen_by(engine: Any, monkeypatch: pytest.MonkeyPatch, call: Any) -> dict[str, Any]:
     def fit(base: Any, jobs: Any, recipe: Any, **more: Any) -> Any:
-        raise Seen({**vars(recipe), **vars(recipe.shape), "together": more["together"]})
+        layers = "all" if recipe.shape.last is None else f"last {recipe.shape.last}"
+        raise Seen({**vars(recipe), **vars(recipe.shape), "layers": layers, "together": more["together"]})
 
     monkeypatch.setattr(engine, "fit", fit)
     with pytest.raises(Seen) as caught:

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from temporal_adapters.engines.model.targets import find_targets, sizes
+from temporal_adapters.engines.model.targets import find_targets, layer_of, sizes
 from temporal_adapters.ground.errors import ModelError
 
 WEIGHTS = "adapter_model.safetensors"
@@ -43,6 +43,8 @@ class LoraShape:
         Probability with which an input feature is dropped during training.
     targets
         Module names, ``all-linear`` or ``default``, as in the study file.
+    last
+        Only the uppermost `last` layers have adapters; None for all.
     """
 
     r: int
@@ -50,6 +52,7 @@ class LoraShape:
     rslora: bool = False
     dropout: float = 0.0
     targets: str | tuple[str, ...] = "default"
+    last: int | None = None
 
     @property
     def scale(self) -> float:
@@ -101,7 +104,7 @@ def new_adapter(model: nn.Module, shape: LoraShape, generator: torch.Generator) 
     PEFT's default: Kaiming-uniform with a = sqrt(5), which is uniform on +-1/sqrt(d_in).
     """
     modules = {}
-    for name in find_targets(model, shape.targets):
+    for name in find_targets(model, shape.targets, shape.last):
         module = model.get_submodule(name)
         (d_in, d_out), device = sizes(module), next(module.parameters()).device
         zeros = torch.zeros(shape.r, d_in, device=device), torch.zeros(d_out, shape.r, device=device)
@@ -124,7 +127,9 @@ def peft_config(shape: LoraShape, modules: Sequence[str], transposed: bool) -> d
     """Return the adapter_config.json that makes PEFT load `modules` with the same scale."""
     named = isinstance(shape.targets, tuple)
     ends = sorted({name.rpartition(".")[2] for name in modules})
+    numbers = sorted({number for name in modules if (number := layer_of(name)) is not None})
     return {
+        **({"layers_to_transform": numbers} if shape.last is not None else {}),
         "alpha_pattern": {},
         "base_model_name_or_path": None,
         "bias": "none",

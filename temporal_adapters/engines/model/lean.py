@@ -19,7 +19,8 @@ from torch import nn
 
 from temporal_adapters.engines.model import native
 from temporal_adapters.engines.model.attention import Layout
-from temporal_adapters.engines.model.stacked import SharedLinear, Stack, StackedLinear
+from temporal_adapters.engines.model.lean_parts import Line, Norm, Room
+from temporal_adapters.engines.model.stacked import Stack, StackedLinear
 
 KINDS = frozenset({"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM"})
 _STEADY = frozenset({"default", "linear", "llama3"})  # angles that depend on a token's position alone
@@ -79,25 +80,41 @@ class LeanModel:
 
     def __init__(self, model: Any, stack: Stack) -> None:
         self.model, self.stack = model.model, stack
-        self.room = _Room()
+        self.room = Room()
         self.layers = [_Layer(layer, self.room) for layer in self.model.layers[: model.config.num_hidden_layers]]
-        self.norm = _Norm(self.model.norm)
+        self.norm = Norm(self.model.norm)
         self._angles: tuple[torch.Tensor, torch.Tensor] | None = None
 
-    def hidden(self, ids: torch.Tensor, layout: Layout) -> torch.Tensor:
+    def below(self, first: int, ids: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """Return what layer `first` is given, (rows, tokens, d_model); the layers below it have no adapters."""
+        x = self.model.embed_tokens(ids)
+        batch = self._batch(x, layout, 1)
+        flat = x.flatten(0, 1).contiguous()
+        for layer in self.layers[:first]:
+            flat = layer.forward(flat, batch)
+        return flat.view(x.shape)
+
+    def hidden(
+        self, ids: torch.Tensor, layout: Layout, first: int = 0, states: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return last hidden states (rows, tokens, d_model) for `ids` (rows, tokens) and their layout in place.
+
+        With `states`, what layer `first` is given, the layers below it are not computed.
 
         They are overwritten by the next call; their backward pass is to be run once, before that.
         """
-        x = self.model.embed_tokens(ids)
-        if layout.in_place is None:
-            raise RuntimeError("lean layers attend to documents where they lie: the layout has none")
-        batch = Batch(layout.in_place.documents, *self._turns(x, layout.positions), self.stack.n_active)
+        x = self.model.embed_tokens(ids) if states is None else states
+        batch = self._batch(x, layout, self.stack.n_active)
         flat = x.flatten(0, 1).contiguous()
-        for layer in self.layers:
+        for layer in self.layers[first:]:
             flat = _LayerFunction.apply(flat, layer, batch, *layer.adapters())
         found: torch.Tensor = _NormFunction.apply(flat, self.norm).view(x.shape)
         return found
+
+    def _batch(self, x: torch.Tensor, layout: Layout, n_adapters: int) -> Batch:
+        if layout.in_place is None:
+            raise RuntimeError("lean layers attend to documents where they lie: the layout has none")
+        return Batch(layout.in_place.documents, *self._turns(x, layout.positions), n_adapters)
 
     def _turns(self, x: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return cosine and sine of the tokens' angles, (tokens, d_head); they are looked up where that is exact."""
@@ -111,96 +128,6 @@ class LeanModel:
         return self._angles[0].index_select(0, where), self._angles[1].index_select(0, where)
 
 
-class _Room:
-    """Memory that layers use one after the other."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, torch.Tensor] = {}
-
-    def get(self, name: str, *shape: int) -> torch.Tensor:
-        """Return memory of `shape`; what it held before under `name` is gone."""
-        held = self._held.get(name)
-        if held is None or held.shape != shape:
-            held = self._held[name] = torch.empty(shape)
-        return held
-
-
-class _Line:
-    """A frozen linear layer with the adapters on it, if there are any."""
-
-    def __init__(self, module: Any) -> None:
-        self.lora: StackedLinear | None = module if isinstance(module, StackedLinear) else None
-        base: Any = module.base if isinstance(module, StackedLinear | SharedLinear) else module
-        self.weight: torch.Tensor = base.weight
-        self.bias: torch.Tensor | None = base.bias
-        self._inner: torch.Tensor
-        self._mask: torch.Tensor | None = None
-
-    @property
-    def width(self) -> int:
-        return self.weight.shape[0]
-
-    def forward(self, x: torch.Tensor, out: torch.Tensor, add: torch.Tensor | None, n_adapters: int) -> None:
-        """Write the layer's output for `x` (tokens, d_in), plus `add` if there is any, into `out` (tokens, d_out)."""
-        x, out = _grouped(x, n_adapters), _grouped(out, n_adapters)
-        weight = self.weight.T.expand(n_adapters, -1, -1)
-        if add is None:
-            torch.bmm(x, weight, out=out)
-        else:
-            torch.baddbmm(_grouped(add, n_adapters), x, weight, out=out)
-        if self.bias is not None:
-            out.add_(self.bias)
-        if self.lora is not None:
-            self._mask = None if self.lora.dropout is None else self.lora.dropout.mask(x)
-            seen = x if self._mask is None else x * self._mask
-            self._inner = torch.bmm(seen, self.lora.a.transpose(1, 2)).mul_(self.lora.scale)
-            out.baddbmm_(self._inner, self.lora.b.transpose(1, 2))
-
-    def backward(self, grad: torch.Tensor, x: torch.Tensor, into: torch.Tensor | None, fresh: bool, n: int) -> None:
-        """Add to the adapters' gradients; write the gradient of `x` into `into`, or add it there if not `fresh`."""
-        grad, x = _grouped(grad, n), _grouped(x, n)
-        found = None if into is None else _grouped(into, n)
-        if found is not None:
-            weight = self.weight.expand(n, -1, -1)
-            if fresh:
-                torch.bmm(grad, weight, out=found)
-            else:
-                found.baddbmm_(grad, weight)
-        if self.lora is None:
-            return
-        a, b = self.lora.a, self.lora.b
-        if a.grad is None or b.grad is None:
-            raise RuntimeError("the adapters' gradients must be there before a lean backward pass")
-        inner = torch.bmm(grad, b).mul_(self.lora.scale)
-        b.grad.transpose(1, 2).baddbmm_(self._inner.transpose(1, 2), grad)
-        a.grad.baddbmm_(inner.transpose(1, 2), x if self._mask is None else x * self._mask)
-        if found is not None and self._mask is None:
-            found.baddbmm_(inner, a)
-        elif found is not None and self._mask is not None:
-            found.add_(torch.bmm(inner, a).mul_(self._mask))
-
-
-def _grouped(x: torch.Tensor, n_adapters: int) -> torch.Tensor:
-    return x.view(n_adapters, -1, x.shape[-1])
-
-
-class _Norm:
-    """An RMS norm; it remembers what its backward pass needs."""
-
-    def __init__(self, module: Any) -> None:
-        self.weight: torch.Tensor = module.weight
-        self.eps = float(module.variance_epsilon)
-        self.room = _Room()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out, rstd = self.room.get("out", *x.shape), self.room.get("rstd", len(x))
-        native.rms_norm(x, self.weight, self.eps, out, rstd)
-        return out
-
-    def backward(self, grad: torch.Tensor, x: torch.Tensor, add: torch.Tensor | None, out: torch.Tensor) -> None:
-        native.rms_norm_back(grad, x, self.weight, self.room.get("rstd", len(x)), add, out)
-
-
 class _Layer:
     """A decoder layer and the memory of what its backward pass needs.
 
@@ -212,15 +139,15 @@ class _Layer:
         Memory that all layers may use for what they need for a moment.
     """
 
-    def __init__(self, module: Any, shared: _Room) -> None:
+    def __init__(self, module: Any, shared: Room) -> None:
         attention, mlp = module.self_attn, module.mlp
-        self.q, self.k, self.v = (_Line(getattr(attention, f"{name}_proj")) for name in "qkv")
-        self.o = _Line(attention.o_proj)
-        self.gate, self.up, self.down = (_Line(getattr(mlp, f"{name}_proj")) for name in ("gate", "up", "down"))
-        self.before, self.between = _Norm(module.input_layernorm), _Norm(module.post_attention_layernorm)
+        self.q, self.k, self.v = (Line(getattr(attention, f"{name}_proj")) for name in "qkv")
+        self.o = Line(attention.o_proj)
+        self.gate, self.up, self.down = (Line(getattr(mlp, f"{name}_proj")) for name in ("gate", "up", "down"))
+        self.before, self.between = Norm(module.input_layernorm), Norm(module.post_attention_layernorm)
         self.d_head, self.scale = int(attention.head_dim), float(attention.scaling)
         self.window = _window(attention)
-        self.shared, self.own = shared, _Room()
+        self.shared, self.own = shared, Room()
 
     def adapters(self) -> list[torch.Tensor]:
         """Return the trainable tensors."""
@@ -314,7 +241,7 @@ class _LayerFunction(torch.autograd.Function):
 
 class _NormFunction(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, norm: _Norm) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, norm: Norm) -> torch.Tensor:
         ctx.norm, ctx.x = norm, x.detach()
         return norm.forward(ctx.x).detach()
 

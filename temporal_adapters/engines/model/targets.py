@@ -46,7 +46,7 @@ def sizes(module: nn.Module) -> tuple[int, int]:
     return int(d_in), int(d_out)
 
 
-def find_targets(model: nn.Module, targets: str | Sequence[str]) -> list[str]:
+def find_targets(model: nn.Module, targets: str | Sequence[str], last: int | None = None) -> list[str]:
     """Return the names of the modules that `targets` means, in the model's order.
 
     Parameters
@@ -56,12 +56,39 @@ def find_targets(model: nn.Module, targets: str | Sequence[str]) -> list[str]:
     targets
         Module names (a name or the end of one, such as ``q_proj``), ``all-linear`` (every linear layer but the output
         head), or ``default`` (PEFT's choice for the architecture).
+    last
+        Only those in the uppermost `last` layers; None for all.
 
     Raises
     ------
     ModelError
-        If a name fits no linear layer, or PEFT has no default for the architecture.
+        If a name fits no linear layer, PEFT has no default for the architecture, or the base has fewer layers.
     """
+    found = _everywhere(model, targets)
+    if last is None:
+        return found
+    n_layers = n_layers_of(model)
+    if last > n_layers:
+        raise ModelError(
+            f"train.layers: last {last}: the base has {n_layers} layers: use `last {n_layers}` at most, or all"
+        )
+    upper = [name for name in found if (number := layer_of(name)) is not None and number >= n_layers - last]
+    if not upper:
+        raise ModelError(f"train.layers: last {last}: none of the modules of train.targets lies in a layer: use all")
+    return upper
+
+
+def n_layers_of(model: nn.Module) -> int:
+    """Return the number of a model's layers."""
+    return int(model.config.get_text_config().num_hidden_layers)  # type: ignore[union-attr,operator]
+
+
+def layer_of(name: str) -> int | None:
+    """Return the number of the layer that a module lies in, as PEFT reads it from its name; None if in no layer."""
+    return next((int(part) for part in name.split(".") if part.isdigit()), None)
+
+
+def _everywhere(model: nn.Module, targets: str | Sequence[str]) -> list[str]:
     linear = [name for name, module in model.named_modules() if is_linear(module)]
     if targets == ALL_LINEAR:
         head = model.get_output_embeddings()  # type: ignore[operator]

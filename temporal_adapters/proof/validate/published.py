@@ -33,6 +33,7 @@ RECIPE: dict[str, Any] = {
     "rslora": False,
     "dropout": 0.0,
     "targets": "default",
+    "layers": "all",
     "schedule": "linear",
     "warmup_steps": 0,
     "weight_decay": 0.0,

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from temporal_adapters.engines.model import Base, new_adapter, stacked
+from temporal_adapters.engines.model.depth import shallow
 from temporal_adapters.engines.model.kernels import Kernels, available, cache_folder, identity, only
 from temporal_adapters.stages.tokens import IGNORED, Blocks
 from temporal_adapters.stages.train.forward import Forward
@@ -197,8 +197,8 @@ class _Trial:
 
     def seconds(self, clock: Any = time.process_time) -> float:
         """Return the seconds that the pass takes."""
-        with _shallow(self.base.model, self.depth):
-            template = new_adapter(self.base.model, self.recipe.shape, torch.Generator())
+        with shallow(self.base.model, self.depth):
+            template = new_adapter(self.base.model, replace(self.recipe.shape, last=None), torch.Generator())
             with stacked(self.base.model, [template] * self.shape.together, exact=True) as stack:
                 weights = Weights(stack, self.recipe, self.base.dtype)
                 for number in range(self.shape.together):
@@ -208,26 +208,3 @@ class _Trial:
                 started = clock()
                 weights.backward(forward.losses(parts).sum())
                 return float(clock() - started)
-
-
-@contextlib.contextmanager
-def _shallow(model: Any, depth: int) -> Iterator[None]:
-    """Let `model` end after its first `depth` layers while the block lasts, where its layers lie in one list."""
-    body, n_layers = model.base_model, int(model.config.get_text_config().num_hidden_layers)
-    place = next(
-        (
-            (body, name)
-            for name, child in body.named_children()
-            if isinstance(child, nn.ModuleList) and len(child) == n_layers
-        ),
-        None,
-    )
-    if place is None or n_layers <= depth:
-        yield
-        return
-    layers = getattr(*place)
-    setattr(*place, layers[:depth])
-    try:
-        yield
-    finally:
-        setattr(*place, layers)

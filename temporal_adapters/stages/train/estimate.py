@@ -137,7 +137,7 @@ def process_bytes(study: Study) -> int:
 
 
 def _n_lora(study: Study, model: Any) -> int:
-    names = find_targets(model, study.train.targets)
+    names = find_targets(model, study.train.targets, study.train.n_last)
     return sum(sum(sizes(model.get_submodule(name))) for name in names) * study.train.r
 
 

@@ -15,9 +15,11 @@ import torch
 from torch import nn
 
 from temporal_adapters.engines.model import Base, Layout, Stack, inside
+from temporal_adapters.engines.model.depth import starting_at, states_below
 from temporal_adapters.engines.model.kernels import Kernels
 from temporal_adapters.stages.tokens import IGNORED, Blocks
 from temporal_adapters.stages.train.loss import Wanted, head_losses, logits_loss
+from temporal_adapters.stages.train.lower import Memory, first_with_adapters
 
 _PLAIN_HEADS = frozenset(
     {"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "gpt2", "phi3", "olmo2", "smollm3"}
@@ -38,24 +40,53 @@ class Forward:
         ``document``, ``chunk`` or ``padded``.
     kernels
         What computes between the matrix products.
+    memory
+        Keeps the states below the first layer with adapters; None computes them in every pass.
     """
 
-    def __init__(self, base: Base, stack: Stack, attention: str, kernels: Kernels) -> None:
+    def __init__(
+        self, base: Base, stack: Stack, attention: str, kernels: Kernels, memory: Memory | None = None
+    ) -> None:
         self.base, self.stack, self.attention, self.kernels = base, stack, attention, kernels
         config, head = base.model.config, base.model.get_output_embeddings()
         self.head = head if type(head) is nn.Linear and config.model_type in _PLAIN_HEADS else None
         self.softcap = getattr(config, "final_logit_softcapping", None)
+        # Rows of posts are cut to the longest of a pass: the states of a row are not the same in every pass.
+        self.memory = memory if attention != "padded" else None
+        self.first = first_with_adapters(stack) if self.memory is not None else 0
         self.body = kernels.body(stack) if self.head is not None else None
 
     def losses(self, parts: Sequence[Part]) -> torch.Tensor:
         """Return the sum of losses of each adapter on its blocks, (K,): one (blocks, row numbers) per adapter."""
         batch = _Batch(parts, self.attention, self.base.device, self.kernels)
         with contextlib.nullcontext() if batch.layout is None else inside(batch.layout):
-            hidden = self._hidden(batch).unflatten(0, (self.stack.n_active, -1)).flatten(1, 2)
+            hidden = self._upper(parts, batch).unflatten(0, (self.stack.n_active, -1)).flatten(1, 2)
         if self.head is not None:
             return head_losses(hidden, self.head, batch.wanted, self.softcap, self.kernels)
         pairs = zip(hidden, batch.wanted, strict=True)
         return torch.stack([logits_loss(mine.index_select(0, want.rows), want) for mine, want in pairs])
+
+    def _upper(self, parts: Sequence[Part], batch: _Batch) -> torch.Tensor:
+        """Return `_hidden`; layers below all adapters are computed once per block, if there is a memory."""
+        if not self.first or self.memory is None:
+            return self._hidden(batch)
+        ids = np.concatenate([blocks.input_ids[rows] for blocks, rows in parts])
+        documents = np.concatenate([documents_of(blocks, rows, self.attention) for blocks, rows in parts])
+        states = self.memory.states(ids, documents, lambda row: self._below(ids[row], documents[row]))
+        if self.body is not None and batch.layout is not None:
+            return self.body.hidden(batch.ids, batch.layout, self.first, states)
+        with starting_at(self.base.model, self.first, states):
+            return self._hidden(batch)
+
+    def _below(self, block: np.ndarray[Any, Any], documents: np.ndarray[Any, Any]) -> torch.Tensor:
+        """Return what the first layer with adapters is given for one block, (tokens, d_model)."""
+        ids = torch.from_numpy(block[None].astype(np.int64)).to(self.base.device)
+        layout = self.kernels.lay_out(documents[None], self.base.device)
+        with inside(layout), torch.no_grad():
+            if self.body is not None:
+                return self.body.below(self.first, ids, layout)[0].clone()
+            options = {"input_ids": ids, "position_ids": layout.positions, "use_cache": False}
+            return states_below(self.base.model, self.first, **options)[0].clone()
 
     def _hidden(self, batch: _Batch) -> torch.Tensor:
         """Return last hidden states, or logits where the head is special, (rows, tokens, ...)."""

@@ -80,8 +80,8 @@ class Recipe:
     @classmethod
     def of(cls, settings: Train, attention: Attention) -> Self:
         """Return the section `train` as a recipe: every setting but those `OUTSIDE` of it."""
-        shape = LoraShape(**{name: getattr(settings, name) for name in _SHAPE})
-        rest = type(settings).model_fields.keys() - OUTSIDE - set(_SHAPE)
+        shape = LoraShape(**{name: getattr(settings, name) for name in _SHAPE}, last=settings.n_last)
+        rest = type(settings).model_fields.keys() - OUTSIDE - set(_SHAPE) - {"layers"}
         return cls(shape, attention=attention, **{name: getattr(settings, name) for name in rest})
 
     def n_steps(self, n_blocks: int) -> int:

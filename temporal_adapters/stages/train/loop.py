@@ -26,6 +26,7 @@ from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.stages.train.choice import Shape, choose
 from temporal_adapters.stages.train.forward import Forward
 from temporal_adapters.stages.train.job import Fitted, Job, Recipe
+from temporal_adapters.stages.train.lower import Memory
 from temporal_adapters.stages.train.weights import State, Weights
 
 _TOKENS = {"cpu": 2048, "cuda": 16384}  # tokens per forward pass beyond which more rows gain nothing
@@ -159,6 +160,7 @@ class _Runner:
         self.base, self.recipe, self.keeper, self.listener = base, recipe, keeper, listener
         self.done, self.total = 0, n_tokens
         self.template = new_adapter(base.model, recipe.shape, torch.Generator())
+        self.memory = Memory(base.device)
         self.block_length = 0
 
     def run(self, jobs: Iterator[Job], together: int | None) -> Iterator[Fitted]:
@@ -210,7 +212,7 @@ class _Runner:
 
     def _round(self, weights: Weights, slots: list[Slot], jobs: Iterator[Job]) -> Iterator[Fitted]:
         """Step all slots; a finished one is refilled, or ends the round if no job is left."""
-        forward = Forward(self.base, weights.stack, self.recipe.attention, self.choice.kernels)
+        forward = Forward(self.base, weights.stack, self.recipe.attention, self.choice.kernels, self.memory)
         while True:
             for number in range(len(slots)):
                 yield from self._refill(weights, slots, number, jobs)

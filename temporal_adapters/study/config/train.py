@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from temporal_adapters.study.config.base import Operational, Section
+from temporal_adapters.study.config.base import Later, Operational, Section
 
 PUBLISHED_STEPS = 300
 """Steps after which the published study evaluates its adapters; used where a study gives no length."""
@@ -32,6 +32,10 @@ class Train(Section):
 
     targets: tuple[str, ...] | Literal["all-linear", "default"] = "default"
     """Module names, `all-linear`, or PEFT's `default` for the architecture."""
+
+    layers: str = Later("all", pattern=r"^(all|last [1-9][0-9]*)$")
+    """Layers with adapters: `all`, or such as `last 10`, the uppermost ones: those below then compute each block once,
+    whatever the number of seeds, epochs and rates."""
 
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW."""
@@ -89,6 +93,11 @@ class Train(Section):
 
     tensorboard: bool = Operational(False)
     """Write the losses for TensorBoard, too (needs the package tensorboard)."""
+
+    @property
+    def n_last(self) -> int | None:
+        """How many of the uppermost layers have adapters; None for all."""
+        return None if self.layers == "all" else int(self.layers.split()[1])
 
     @model_validator(mode="before")
     @classmethod
