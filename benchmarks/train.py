@@ -13,8 +13,9 @@ Rows (each: theirs over ours, same base, data, start, steps, precision, targets 
 - end_to_end: base load to saved adapters, 2 weeks x 2 seeds (4 to 64 adapters without --quick), against the published
   script's way: base and tokens anew for every adapter, 6 x 4 accumulated, optimizer states saved every 50 steps. The
   Trainer's own overhead is left out, in its favour.
-- real_documents, real_chunks, real_many, real_documents_360m, auto_over_best: the sizes of real bases (`train_real.py`).
-  A real base is given by --base FOLDER or TA_BENCH_BASE; without one its shape with random weights is used, and said.
+- real_documents, real_chunks, real_many, real_documents_360m, auto_over_best: at the sizes of real bases, see
+  `train_real.py`. A real base is given by --base FOLDER or TA_BENCH_BASE; without one its shape with random weights is
+  used, and said.
 - nf4 (packed and materialised, with bitsandbytes) and, on a GPU, fp8: tokens per second beside the dense base.
 
 Figures are medians of process time (CPU, one thread) or wall time (CUDA). A row prints no speed if its adapters differ.

@@ -36,7 +36,9 @@ SHAPES: dict[str, dict[str, int]] = {
     "360m": {"hidden_size": 960, "intermediate_size": 2560, "num_hidden_layers": 32, "num_attention_heads": 15,
              "num_key_value_heads": 5, "vocab_size": 49152},
 }  # fmt: skip
-TOLERANCE = 2e-5
+TOLERANCE = 0.02
+"""Length of the difference between two adapters over that of their change: Adam's first steps are signs of gradients, so
+that single weights whose gradient is rounding alone may differ by a whole step; anything else is an error."""
 
 
 def load(folder: str | None, shape: str) -> Base:
@@ -87,6 +89,18 @@ def peft_once(base: Base, tasks: list[Job], plan: Recipe, compiled: bool, bench:
     return found, spent
 
 
+def distance(base: Base, plan: Recipe, done: Any, theirs: dict[str, torch.Tensor], bench: Any) -> float:
+    """Return the length of the difference between both adapters over that of the change that PEFT made."""
+    start = bench.new_adapter(base.model, plan.shape, done.job.generator("init"))
+    apart = change = 0.0
+    for name, lora in done.adapter.modules.items():
+        for half, mine, first in (("A", lora.a, start.modules[name].a), ("B", lora.b, start.modules[name].b)):
+            other = theirs[f"{name}.lora_{half}.default.weight"]
+            apart += float((mine - other).square().sum())
+            change += float((other - first).square().sum())
+    return (apart / change) ** 0.5
+
+
 def row(name: str, base: Base, tasks: list[Job], plan: Recipe, repeats: int, bench: Any) -> dict[str, Any]:
     """Interleave PEFT, PEFT compiled and ours; the first round warms up, compiles and measures the kernels."""
     times: dict[str, list[float]] = {"eager": [], "compiled": [], "ours": []}
@@ -100,7 +114,7 @@ def row(name: str, base: Base, tasks: list[Job], plan: Recipe, repeats: int, ben
         done, mine = bench.timed(base, lambda: list(fit(base, tasks, plan)))
         times["ours"].append(mine)
         if not repeat:
-            worst = max(bench.furthest(one.adapter, theirs[one.job.name]) for one in done)
+            worst = max(distance(base, plan, one, theirs[one.job.name], bench) for one in done)
     if worst > TOLERANCE:
         print(f"{name}: adapters differ by {worst:.1e}; no speed is shown")
         return {"equal": False, "ratio": None}
