@@ -37,8 +37,8 @@ SHAPES: dict[str, dict[str, int]] = {
              "num_key_value_heads": 5, "vocab_size": 49152},
 }  # fmt: skip
 TOLERANCE = 0.02
-"""Length of the difference between two adapters over that of their change: Adam's first steps are signs of gradients, so
-that single weights whose gradient is rounding alone may differ by a whole step; anything else is an error."""
+"""Length of the difference between two adapters over that of their change: Adam's first steps are signs of gradients,
+so that single weights whose gradient is rounding alone may differ by a whole step; anything else is an error."""
 
 
 def load(folder: str | None, shape: str) -> Base:
