@@ -6,6 +6,7 @@ import dataclasses
 import html
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from temporal_adapters.vote import (
     folds,
     grid,
     impute,
+    language,
     page,
     respondents,
     specimen,
@@ -313,11 +315,42 @@ def test_a_newcomer_gets_from_nothing_to_a_report_with_four_commands(tmp_path: P
 
 
 def test_preview_shows_the_prompt_of_the_shipped_experiment(tmp_path: Path) -> None:
-    specimen.write(specimen.simulate(50), tmp_path / "s.sav")
+    specimen.write(specimen.simulate(700), tmp_path / "s.sav")
     shown = call("preview", str(tmp_path / "s.sav"), "paper-2025", "--n", "1")
     assert shown.exit_code == 0 and "[system] Please perform a classification task." in shown.output
     missing = call("preview", str(tmp_path / "s.sav"), "paper-2025", "--model", "gpt")
     assert "llama-zero-shot, llama-fine-tuned" in str(missing.exception)
+
+
+def test_preview_is_what_the_model_reads(world: Any, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from temporal_adapters.engines.model import DEMO
+    from temporal_adapters.vote.language import Predictor
+    from temporal_adapters.vote.preview import preview
+
+    models = [
+        {"name": "shots", "mode": "few-shot", "shots": 2},
+        {"name": "tuned", "mode": "fine-tuned", "train": {"epochs": 1}},
+    ]
+    conditions = [{"name": "full"}, {"name": "masked", "mask_party_names": True, "without_items": ["age"]}]
+    one = settings(language_models=models, conditions=conditions)
+    run = experiment.Run(one, load_mapping(GLES), *world)
+    cell = next(cell for cell in run.cells if (cell.model.name, cell.case.name) == ("shots", "masked"))
+    lines = "\n".join(preview(run, "shots", "masked", 2))
+    task = run.task(cell)
+    for prompt in language.prompts(cell.model, task, task.test.head(2), examples=True):
+        assert len(prompt.examples) == 2 and prompt.plain() in lines
+    assert "Party A" in lines and "\nAge:" not in lines
+    tokens = list(preview(run, "tuned", "full", 1, AutoTokenizer.from_pretrained(DEMO)))
+    marked = next(line for line in tokens if "*" in line and "(* carries" not in line)
+    predictor = Predictor(one.language_models[1], SimpleNamespace(tokenizer=AutoTokenizer.from_pretrained(DEMO)))
+    first = next(cell for cell in run.cells if (cell.model.name, cell.case.name) == ("tuned", "full"))
+    task = run.task(first)
+    wanted = predictor._blocks(task, predictor._longest(task)).labels[0]
+    assert marked.count("*") == (wanted >= 0).sum()
+    columns = "\n".join(preview(run, "logit-ordinal", "full", 1))
+    assert "age: " in columns and "columns (ordinal)" in columns
 
 
 def test_a_shipped_mapping_can_be_printed_adapted_and_used(tmp_path: Path) -> None:

@@ -71,8 +71,9 @@ def _preview(
     file: FileArgument,
     experiment: ExperimentArgument,
     model: Annotated[
-        str | None, typer.Option("--model", help="Language model of the experiment; the first by default.")
+        str | None, typer.Option("--model", help="Model of the experiment; a language model first.")
     ] = None,
+    condition: Annotated[str | None, typer.Option("--condition", help="Condition; the first by default.")] = None,
     n: Annotated[int, typer.Option("--n", help="Respondents to show.", min=1)] = 2,
     tokens: Annotated[
         bool, typer.Option("--tokens", help="Load the base's tokenizer and show how labels are read.")
@@ -80,48 +81,17 @@ def _preview(
     runs: RunsOption = DEFAULT_RUNS,
     encoding: EncodingOption = None,
 ) -> None:
-    """Show prompts as the model will read them; respondents come from the file's beginning."""
-    from temporal_adapters.ground.errors import UsageError
-    from temporal_adapters.vote.prompts import Writer
+    """Show what a model will read: prompts with examples and masks, tokens with their loss, or columns of numbers."""
+    from temporal_adapters.engines.model import load_tokenizer
+    from temporal_adapters.vote import preview
+    from temporal_adapters.vote.experiment import Run
 
     settings, mapping, survey = _open(file, experiment, runs, encoding)
-    chosen = next((one for one in settings.language_models if model in (None, one.name)), None)
-    if chosen is None:
-        names = ", ".join(one.name for one in settings.language_models) or "none"
-        raise UsageError(
-            f"--model {model}: the experiment {settings.experiment!r} has no such language model (it has: {names})"
-        )
-    from temporal_adapters.vote import respondents
-
-    people = respondents.load(survey, mapping).voters().frame.head(n)
-    writer = Writer(mapping, chosen.prompt, mapping.items, seed=settings.seeds[0])
-    for row in people.iter_rows(named=True):
-        prompt = writer.prompt(row)
-        typer.echo(f"--- respondent {row['respondent_id']}, voted {row['vote']}")
-        typer.echo(
-            "\n".join(f"[{turn['role']}] {turn['content']}" for turn in prompt.messages())
-            if prompt.chat
-            else prompt.plain()
-        )
-    typer.echo(f"--- labels: {' | '.join(writer.labels)}")
-    if tokens:
-        _show_tokens(chosen, writer, people.row(0, named=True))
-
-
-def _show_tokens(model: LanguageModel, writer: Any, row: dict[str, Any]) -> None:
-    from temporal_adapters.engines.model import load_tokenizer
-    from temporal_adapters.vote.tokenise import Tokeniser
-
-    tokenizer = load_tokenizer(model.base)
-    tokeniser, prompt = Tokeniser(tokenizer), writer.prompt(row)
-    labels = tokeniser.labels(writer.labels, prompt)
-    typer.echo(f"--- {len(tokeniser.contexts([prompt])[0])} tokens before the label")
-    for word, ids in zip(labels.words, labels.ids, strict=True):
-        typer.echo(f"{word}: {' '.join(repr(tokenizer.decode([token])) for token in ids)}")
-    typer.echo("each label ends with its last token" if labels.ends else "no token ends a label in this tokenizer")
-    typer.echo(
-        f"scoring: {labels.scoring(model.prompt.scoring)}" + (f" ({labels.collision})" if labels.collision else "")
-    )
+    run = Run(settings, mapping, survey, runs / settings.experiment)
+    asked = next((one for one in settings.language_models if model in (None, one.name)), None)
+    tokenizer = load_tokenizer(asked.base) if tokens and asked is not None else None
+    for line in preview.preview(run, model, condition, n, tokenizer):
+        typer.echo(line)
 
 
 @_vote.command("run")

@@ -49,6 +49,13 @@ class Columns:
     high: float = np.inf
     flagged: bool = False
 
+    @property
+    def names(self) -> list[str]:
+        """Return what each column says."""
+        if self.categories or self.item.kind == "nominal":
+            return [f"{self.item.name} = {category}" for category in self.categories]
+        return [self.item.name, *([f"{self.item.name} is missing"] if self.flagged else [])]
+
 
 def encode(task: Task, encoding: Encoding, without: tuple[str, ...] = ()) -> tuple[Floats, Floats]:
     """Return the training and the test matrix.
@@ -65,9 +72,15 @@ def encode(task: Task, encoding: Encoding, without: tuple[str, ...] = ()) -> tup
     without
         Items to leave out.
     """
+    return describe(task, encoding, without)[1:]
+
+
+def describe(task: Task, encoding: Encoding, without: tuple[str, ...] = ()) -> tuple[list[str], Floats, Floats]:
+    """Return the names of the columns, the training and the test matrix of `encode`."""
     items = [item for item in task.items if item.name not in without]
     plan = [_plan(item, task.train[item.name].to_list(), encoding, task.mapping) for item in items]
-    return _matrix(plan, task.train, task.mapping), _matrix(plan, task.test, task.mapping)
+    names = [name for columns in plan for name in columns.names]
+    return names, _matrix(plan, task.train, task.mapping), _matrix(plan, task.test, task.mapping)
 
 
 def _plan(item: Item, codes: list[str], encoding: Encoding, mapping: SurveyMapping) -> Columns:

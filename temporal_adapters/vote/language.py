@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,9 +20,12 @@ from temporal_adapters.stages.tokens import IGNORED, Blocks
 from temporal_adapters.stages.train import Fitted, Job, Recipe, fit
 from temporal_adapters.study.config.experiment import LanguageModel
 from temporal_adapters.vote.folds import Task
-from temporal_adapters.vote.prompts import Writer
+from temporal_adapters.vote.prompts import Prompt, Writer
 from temporal_adapters.vote.reading import Ids, Reading, check_length, read, sample
 from temporal_adapters.vote.tokenise import Labels, Tokeniser
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _GROUP = 8
 """Folds trained and published together: what a kill may lose, and enough rows to fill a device."""
@@ -51,6 +54,23 @@ class Prediction:
     reading: Reading
     facts: dict[str, Any]
     adapter: Adapter | None = None
+
+
+def writer(model: LanguageModel, task: Task) -> Writer:
+    """Return who writes the prompts of a task for a model."""
+    return Writer(task.mapping, model.prompt, task.items, task.case.condition.mask_party_names, task.seed)
+
+
+def prompts(model: LanguageModel, task: Task, part: pl.DataFrame, examples: bool = False) -> list[Prompt]:
+    """Return the prompts of the respondents in `part`, with examples of the training part before each if asked."""
+    asked, rows = writer(model, task), list(part.iter_rows(named=True))
+    found = [asked.prompt(row) for row in rows]
+    if not examples:
+        return found
+    shown = list(task.train.iter_rows(named=True))
+    rng = np.random.default_rng([task.seed, task.fold])
+    draws = [rng.choice(len(shown), min(model.shots, len(shown)), replace=False) for _ in rows]
+    return [asked.with_examples(prompt, [shown[k] for k in draw]) for prompt, draw in zip(found, draws, strict=True)]
 
 
 class Predictor:
@@ -92,26 +112,12 @@ class Predictor:
         for at in range(0, len(tasks), group):
             yield from self._fine_tune(tasks[at : at + group], -(-length // _LENGTH_STEP) * _LENGTH_STEP)
 
-    def _writer(self, task: Task) -> Writer:
-        return Writer(task.mapping, self.model.prompt, task.items, task.case.condition.mask_party_names, task.seed)
-
     def _labels(self, task: Task) -> Labels:
-        writer = self._writer(task)
-        return self.tokeniser.labels(writer.labels, writer.prompt(task.test.row(0, named=True)))
+        asked = writer(self.model, task)
+        return self.tokeniser.labels(asked.labels, asked.prompt(task.test.row(0, named=True)))
 
     def _contexts(self, task: Task, part: Any, examples: bool = False) -> list[Ids]:
-        writer = self._writer(task)
-        rows = list(part.iter_rows(named=True))
-        prompts = [writer.prompt(row) for row in rows]
-        if examples:
-            shown = list(task.train.iter_rows(named=True))
-            rng = np.random.default_rng([task.seed, task.fold])
-            draws = [rng.choice(len(shown), min(self.model.shots, len(shown)), replace=False) for _ in rows]
-            prompts = [
-                writer.with_examples(prompt, [shown[k] for k in draw])
-                for prompt, draw in zip(prompts, draws, strict=True)
-            ]
-        return self.tokeniser.contexts(prompts)
+        return self.tokeniser.contexts(prompts(self.model, task, part, examples))
 
     def _longest(self, task: Task) -> int:
         labels = self._labels(task)
