@@ -256,7 +256,25 @@ def probe(work: Work) -> Manifest:
     work.say(f"answers: {manifest.facts['n_rows']} rows from {manifest.facts['n_models']} models")
     for low in manifest.facts["low_mass"]:
         work.say(_low_mass_sentence(low))
+    _prove(work)
     return manifest
+
+
+def _prove(work: Work) -> None:
+    """Stop where an adapter does nothing; say in how many weeks it fits its own posts best."""
+    import polars as pl
+
+    from temporal_adapters.stages.base import proof
+
+    proof.require_acting(pl.read_parquet(work.run.answers_table))
+    if work.engine is not None and work.engine.name != "local":
+        return  # the machine that asks a cluster may not hold the base
+    manifest = proof.prove(work.study, work.run, listener=work.listener)
+    if manifest is None or manifest.facts["n_weeks"] < 2:
+        return
+    n_weeks, n_right = manifest.facts["n_weeks"], manifest.facts["n_right"]
+    held_out = "held-out " if manifest.facts["held_out"] else ""
+    work.say(f"proof: {n_right} of {n_weeks} adapters fit {held_out}posts of their own week better than those beside")
 
 
 def _require_current_adapters(work: Work) -> None:

@@ -60,6 +60,8 @@ class Material:
         What `ta mix` found; `Stale` where the study trains or asks otherwise now; None where it was not run.
     votes
         Vote experiment -> its main figures: condition, model, n, figure, value and intervals.
+    proof
+        Losses of each week's posts under its adapter, its neighbours and the base; None where not measured.
     manifests
         Stage -> manifest of its folder, in the order of the line.
     adapters
@@ -81,6 +83,7 @@ class Material:
     validation: Validated | Stale | None = None
     mixing: Mixed | Stale | None = None
     votes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    proof: pl.DataFrame | None = None
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
     adapters: Mapping[str, Manifest] = field(default_factory=dict)
 
@@ -131,7 +134,7 @@ def inputs(study: Study, run: RunFolder) -> dict[str, str]:
 
 
 def _folders(run: RunFolder) -> tuple[Path, ...]:
-    return run.weeks, run.answers, run.series, run.lags, run.trust
+    return run.weeks, run.answers, run.proof, run.series, run.lags, run.trust
 
 
 def gather(study: Study, run: RunFolder) -> Material:
@@ -166,9 +169,15 @@ def gather(study: Study, run: RunFolder) -> Material:
         validation=_validation(run, series_manifest),
         mixing=_mixing(study, run),
         votes={name: pl.read_csv(folder / "figures.csv") for name, folder in _vote_reports(study, run).items()},
+        proof=_proof(run),
         manifests={name: manifest for name, manifest in manifests.items() if manifest is not None},
         adapters=_adapters(run),
     )
+
+
+def _proof(run: RunFolder) -> pl.DataFrame | None:
+    path = run.proof / "losses.parquet"
+    return pl.read_parquet(path) if path.is_file() else None
 
 
 def _vote_reports(study: Study, run: RunFolder) -> dict[str, Path]:

@@ -9,7 +9,17 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
-from temporal_adapters.stages.report import cards, explorer, instrument, mixing, placebos, quality, results, sections
+from temporal_adapters.stages.report import (
+    cards,
+    explorer,
+    instrument,
+    mixing,
+    placebos,
+    proof,
+    quality,
+    results,
+    sections,
+)
 from temporal_adapters.stages.report.markup import Markup, document, element, json_block
 from temporal_adapters.stages.report.material import Material
 from temporal_adapters.stages.report.option import OptionView
@@ -30,6 +40,7 @@ def render(material: Material, views: list[OptionView]) -> str:
         quality.trust(material),
         placebos.placebos(material),
         quality.mass(material),
+        proof.proof(material),
         sections.votes(material),
         sections.provenance(material),
     ]

@@ -9,6 +9,7 @@ Takes a study's name, gives paths and the list of weekly corpora. Knows no stage
                  adapters/   2023-W14/seed-42/adapter_model.safetensors
                  logprobs/   <questionnaire>/2023-W14/seed-42/  and  <questionnaire>/base/
                  answers/    answers.parquet
+                 proof/      losses.parquet: that adapters act
                  series/     series.parquet
                  lags/       lags.parquet, results.json, sentences.txt
                  trust/      trust.json
@@ -113,6 +114,11 @@ class RunFolder:
     def answers_table(self) -> Path:
         """The answers, in the ANSWERS schema."""
         return self.answers / ANSWERS_FILE
+
+    @property
+    def proof(self) -> Path:
+        """Folder of the losses that show which week's posts each adapter fits."""
+        return self.root / "proof"
 
     @property
     def series(self) -> Path:

@@ -47,6 +47,9 @@ class Probe(Section):
     batch_tokens: int = Operational(16384, ge=64)
     """Tokens per forward pass, all stacked adapters together."""
 
+    proof_posts: int = Operational(16, ge=0)
+    """Posts per week on which its adapter is compared with its neighbours' (a forward pass each); 0: not compared."""
+
     @field_validator("questionnaires")
     @classmethod
     def _finds_files(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
