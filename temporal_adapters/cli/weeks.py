@@ -23,6 +23,10 @@ from temporal_adapters.cli.session import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import polars as pl
+
+    from temporal_adapters.study.config.panel import Panel
+
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Look at the beginning of each file; write nothing.")]
 ReaderOption = Annotated[
     Literal["duckdb", "ray", "spark"],
@@ -132,10 +136,121 @@ def description(found: Mapping[str, Any]) -> str:
     return "\n".join([table(rows), "", head, *lines])
 
 
+def _check(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files, folders or globs; without them those of the study.")
+    ] = None,
+    study: Annotated[str | None, typer.Option("--study", "-s", help="Study whose settings under panel count.")] = None,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = [],  # noqa: B006 (typer copies it)
+) -> None:
+    """Examine raw files: a page on each, without any text, id or author."""
+    from temporal_adapters.stages import panel
+
+    settings, zone = _panel_settings(paths, study, runs, overrides)
+    doubtful = 0
+    with panel.connect(1, "1GB") as connection:
+        for path in panel.find_files(settings.paths):
+            for page in panel.check_file(path, settings, connection, zone):
+                typer.echo("\n".join(page.lines()) + "\n")
+                n = sum(page.doubtful.values()) + sum(page.left_out[reason] for reason in panel.CORRUPT)
+                doubtful += n > settings.max_corrupt_share * page.n_records
+    for path in panel.left_out(settings.paths):
+        typer.echo(f"{panel.shown(path)}: holds no posts, left out")
+    if doubtful:
+        raise typer.Exit(1)
+
+
+def _panel_settings(paths: list[Path] | None, study: str | None, runs: Path, overrides: list[str]) -> tuple[Panel, str]:
+    """Return the settings that count, and the zone in which days begin."""
+    from temporal_adapters.study.config import load_study
+    from temporal_adapters.study.config.panel import Panel
+
+    if study is None and paths and not overrides:
+        return Panel(paths=tuple(paths)), "UTC"
+    loaded = load_study(study or DEFAULT_STUDY, runs, overrides)
+    return (loaded.panel.model_copy(update={"paths": tuple(paths)}) if paths else loaded.panel), loaded.weeks.timezone
+
+
+def _forget(
+    study: StudyOption = DEFAULT_STUDY,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = [],  # noqa: B006 (typer copies it)
+    quiet: QuietOption = None,
+    ids: Annotated[Path | None, typer.Option("--ids", help="File of post ids, one a line.")] = None,
+    users: Annotated[
+        Path | None, typer.Option("--users", help="File of user ids, one a line: all their posts go.")
+    ] = None,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Delete what learned from them, and every copy aside.")
+    ] = False,
+) -> None:
+    """Take posts out of a study for good; list, or delete, what learned from them."""
+    from temporal_adapters.ground.errors import UsageError
+    from temporal_adapters.stages import weeks
+
+    if ids is None and users is None:
+        raise UsageError("ta panel forget needs --ids FILE or --users FILE: one id a line")
+    session = open_session(study, runs, overrides, quiet)
+    found = weeks.forget(
+        session.study,
+        session.run,
+        weeks.read_ids(ids, "--ids") if ids else frozenset(),
+        weeks.read_ids(users, "--users") if users else frozenset(),
+        erase=erase,
+        build=lambda: weeks.build(session.study, session.run, listener=session.display),
+    )
+    rows = [
+        ("posts taken out", f"{found.n_posts:,}", ""),
+        ("weeks concerned", f"{len(found.weeks)}", ", ".join(found.weeks[:8])),
+        ("learned from them", f"{len(found.learned)}", ", ".join(str(path) for path in found.learned[:8])),
+        ("erased", f"{len(found.erased)}", ""),
+    ]
+    typer.echo(table(rows))
+    if found.learned and not erase:
+        typer.echo("stale now: run `ta run`, or repeat with --erase to delete them and every copy aside")
+
+
+def _coverage(
+    asked: Annotated[
+        Path, typer.Option("--asked", help="Ids asked for: one a line, or CSV with post_id, user_id, created_at.")
+    ],
+    study: StudyOption = DEFAULT_STUDY,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = [],  # noqa: B006 (typer copies it)
+) -> None:
+    """Say how many of the posts that were asked for are there, per week and user."""
+    from temporal_adapters.stages import weeks
+
+    session = open_session(study, runs, overrides, keep_log=False)
+    typer.echo(covered(weeks.coverage(session.study, asked)))
+
+
+def covered(found: pl.DataFrame) -> str:
+    """Return the coverage (see `weeks.coverage`) as text: the whole, per week, and how it spreads over users."""
+    import polars as pl
+
+    n, there = found.height, int(found["found"].sum())
+    rows = [("posts asked for", f"{n:,}", ""), ("found", f"{there:,}", f"{there / n:.1%}")]
+    by_week = found.group_by("week").agg(pl.len().alias("n"), pl.col("found").sum()).sort("week", nulls_last=True)
+    for week, asked, held in by_week.iter_rows():
+        rows.append((f"week of {week or 'unknown'}", f"{held:,}", f"of {asked:,}: {held / asked:.1%}"))
+    users = found.drop_nulls("user_id").group_by("user_id").agg(pl.col("found").mean())
+    if users.height:
+        shares = users["found"]
+        rows.append(("users", f"{users.height:,}", f"{int((shares == 0).sum()):,} without any post found"))
+        for q in (0.1, 0.5, 0.9):
+            rows.append((f"share per user, quantile {q:g}", f"{shares.quantile(q, 'nearest'):.1%}", ""))
+    return table(rows)
+
+
 def register(app: typer.Typer) -> None:
     """Add this module's commands to `app`."""
     app.command("build-weeks")(_build_weeks)
     group = typer.Typer(help="The raw posts and what is known of them.", no_args_is_help=True)
+    group.command("check")(_check)
     group.command("describe")(_describe)
+    group.command("coverage")(_coverage)
+    group.command("forget")(_forget)
     group.callback()(lambda: None)
     app.add_typer(group, name="panel")

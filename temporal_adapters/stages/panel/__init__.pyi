@@ -1,3 +1,6 @@
+from .breaks import volume_breaks as volume_breaks
+from .check import Page as Page
+from .check import check_file as check_file
 from .files import find_files as find_files
 from .files import left_out as left_out
 from .posts import CORRUPT as CORRUPT

@@ -50,7 +50,7 @@ CORRUPT = frozenset({"not_json", "bad_row", "too_long", "no_id", "no_user", "bad
 DOUBTS: dict[str, str] = {
     "lost_digits": "have ids that lost digits (exponents, decimals or a tail of zeros, as spreadsheets, R and floats "
     "write them): export the file again with ids as text",
-    "damaged_text": "have damaged characters in their text: set panel.encoding",
+    "damaged_text": "have damaged characters in their text: set panel.encoding, such as latin-1 or windows-1252",
     "swallowed_rows": "hold whole rows inside one field, as a quote was read as the beginning of a field: set "
     "panel.quote (empty for none) and panel.escape",
 }

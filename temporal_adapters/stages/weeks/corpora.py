@@ -237,6 +237,7 @@ def facts(counts: Sequence[Counts], entries: Sequence[Mapping[str, Any]], settin
         cleaned=dict(changed),
         repaired=dict(repaired),
         noted=dict(noted),
+        breaks=_breaks(weeks, settings),
         gaps=_gaps([week["label"] for week in weeks], settings),
     )
 
@@ -248,6 +249,15 @@ def _refuse_strangers(n_others: int, n_posts: int, settings: SplitSettings) -> N
             f"{n_others} of {n_posts} posts have an id that a post of another author, text and time has too: "
             "such ids count within one chat or wall only; name what they count in, panel.columns: {post_id: [chat, id]}"
         )
+
+
+def _breaks(weeks: Sequence[Mapping[str, Any]], settings: SplitSettings) -> list[str]:
+    """Return the labels of weeks at which the volume breaks, weeks without a corpus counted as empty."""
+    if settings.waves or not weeks:
+        return []
+    volumes = {str(week["label"]): int(week["n_posts"]) for week in weeks}
+    labels = sorted({*volumes, *_gaps(list(volumes), settings)})
+    return [labels[place] for place in panel.volume_breaks([volumes.get(label, 0) for label in labels])]
 
 
 def _gaps(labels: Sequence[str], settings: SplitSettings) -> list[str]:

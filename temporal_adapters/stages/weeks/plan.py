@@ -12,9 +12,11 @@ from pathlib import Path
 from temporal_adapters.stages import panel
 from temporal_adapters.stages.weeks.digests import raw_digests
 from temporal_adapters.stages.weeks.drops import drops_of
-from temporal_adapters.stages.weeks.pseudonym import default_path, fingerprint, read_key
-from temporal_adapters.study.artifacts import Expected, RunFolder, digest_json
+from temporal_adapters.stages.weeks.pseudonym import HMAC, default_path, fingerprint, read_key
+from temporal_adapters.study.artifacts import Expected, RunFolder, digest_json, read_manifest
 from temporal_adapters.study.config import Study, scientific
+
+_KEY_INPUT = "key of the pseudonyms"
 
 VERSION = 4
 """Raised when the same settings and files give other weeks."""
@@ -39,7 +41,7 @@ def _inputs(study: Study, run: RunFolder, raw: Mapping[Path, str]) -> dict[str, 
     if left_out:
         inputs["what is left out"] = left_out
     if study.panel.pseudonyms:
-        inputs["key of the pseudonyms"] = fingerprint(key_of(study, run))
+        inputs[_KEY_INPUT] = fingerprint(key_of(study, run))
     if study.weeks.waves_path:
         from temporal_adapters.stages.weeks.windows import wave_windows
 
@@ -54,5 +56,15 @@ def _name(path: Path, digest: str, names: Counter[str]) -> str:
 
 
 def key_of(study: Study, run: RunFolder) -> str:
-    """Return the key of the pseudonyms; empty where the study makes none."""
-    return read_key(study.panel.pseudonym_key or default_path(), run.root) if study.panel.pseudonyms else ""
+    """Return the key of the pseudonyms; empty where the study makes none.
+
+    Weeks that an earlier version made by plain SHA-256 keep its pseudonyms, so that what learned from them stays valid;
+    all others are made by HMAC.
+    """
+    if not study.panel.pseudonyms:
+        return ""
+    key = read_key(study.panel.pseudonym_key or default_path(), run.root)
+    manifest = read_manifest(run.weeks)
+    if manifest is not None and manifest.inputs.get(_KEY_INPUT) == fingerprint(key):
+        return key
+    return HMAC + key

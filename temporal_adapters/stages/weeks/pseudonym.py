@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _KEY_CHARACTERS = 64
 
+HMAC = "hmac:"
+"""Beginning of a key that makes pseudonyms by HMAC."""
+
 
 def default_path() -> Path:
     """Return the key file of this account, ``~/.config/temporal-adapters/pseudonym.key`` (or in XDG_CONFIG_HOME)."""
@@ -74,15 +77,16 @@ def fingerprint(key: str) -> str:
 
 
 def pseudonymised(posts: pa.Table, key: str, connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Return posts with `post_id` and `user_id` as ``queries/weeks_pseudonyms.sql`` turns them; unchanged without key.
+    """Return posts with pseudonyms in `post_id` and `user_id`, 24 hexadecimal characters; unchanged without key.
 
-    A user is hashed once per call: users repeat, posts do not.
+    A key that begins with `HMAC` makes them by HMAC-SHA-256, any other by ``queries/weeks_pseudonyms.sql`` (SHA-256 of
+    key and id, as versions before 0.2 did). A user is hashed once per call: users repeat, posts do not.
     """
     if not key or not posts.num_rows:
         return posts
     users = posts["user_id"].combine_chunks().dictionary_encode()
     named = {
-        "post_id": _pseudonyms(posts["post_id"], key, connection),
+        "post_id": _pseudonyms(posts["post_id"].combine_chunks(), key, connection),
         "user_id": _pseudonyms(users.dictionary, key, connection).take(users.indices),
     }
     for name, column in named.items():
@@ -90,12 +94,35 @@ def pseudonymised(posts: pa.Table, key: str, connection: duckdb.DuckDBPyConnecti
     return posts
 
 
-def _pseudonyms(ids: pa.Array | pa.ChunkedArray, key: str, connection: duckdb.DuckDBPyConnection) -> pa.ChunkedArray:
+def _pseudonyms(ids: pa.Array, key: str, connection: duckdb.DuckDBPyConnection) -> pa.Array | pa.ChunkedArray:
     import pyarrow as pa
 
+    if key.startswith(HMAC):
+        return _by_hmac(ids, key.removeprefix(HMAC).encode())
     connection.register("ids", pa.table({"id": ids}))
     try:
         query = resources.text("queries", "weeks_pseudonyms")
         return connection.sql(query, params={"key": key}).to_arrow_table()["pseudonym"]
     finally:
         connection.unregister("ids")
+
+
+def _by_hmac(ids: pa.Array, key: bytes) -> pa.Array:
+    """Return the first half of HMAC-SHA-256 (RFC 2104) of every id; null and '' stay as they are.
+
+    The states behind the padded key are made once and copied: `hmac.digest` makes them anew for every id.
+    """
+    import pyarrow as pa
+
+    padded = key.ljust(64, b"\0")
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in padded)).copy for pad in (0x36, 0x5C))
+    found: list[str | None] = []
+    for one in ids.to_pylist():
+        if not one:
+            found.append(one)
+            continue
+        first, second = inner(), outer()
+        first.update(one.encode())
+        second.update(first.digest())
+        found.append(second.hexdigest()[:24])
+    return pa.array(found, pa.string())
