@@ -358,7 +358,8 @@ def test_an_archive_takes_long_posts_from_beside_and_never_deleted_ones(tmp_path
     gone = {"tweet": {"id_str": "2", "created_at": "Wed Apr 05 12:00:00 +0000 2023", "full_text": "gone"}}
     note = {"noteTweet": {"noteTweetId": "1", "core": {"text": "long and whole"}}}
     for name, key, value in (
-        ("tweets.js", "tweets", post), ("deleted-tweets.js", "deleted_tweets", gone), ("note-tweet.js", "note_tweet", note),
+        ("tweets.js", "tweets", post), ("deleted-tweets.js", "deleted_tweets", gone),
+        ("note-tweet.js", "note_tweet", note),
         ("account.js", "account", {"account": {"accountId": "7"}}), ("like.js", "like", {"like": {"tweetId": "3"}}),
     ):  # fmt: skip
         (folder / name).write_text(f"window.YTD.{key}.part0 = {json.dumps([value], indent=1)}")

@@ -116,7 +116,7 @@ class Page:
         """Return sentences on the weeks at which volume or languages break."""
         weeks = self.weeks()
         found = [
-            f"the volume breaks in the week of {weeks[at][0]} ({weeks[at - 1][1]:,} posts before, {weeks[at][1]:,} then)"
+            f"the volume breaks in the week of {weeks[at][0]} ({weeks[at - 1][1]:,} posts, then {weeks[at][1]:,})"
             for at in volume_breaks([n for _, n in weeks])
         ]
         shares = [

@@ -29,6 +29,7 @@ _BETWEEN = re.compile(r"[\s,;\x1e\x00]*(?:(?:var\s+|window\.)[\w.$]+\s*=\s*)?")
 _SPACE = re.compile(r"\s*")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _BATCH = 20_000
+_DEEPEST = 200
 _TOO_DEEP = '{"too deep'
 """What stands for a record nested beyond any sense: no JSON, so that it counts as one corrupt record."""
 
@@ -261,9 +262,20 @@ def beginning(text: str) -> list[Any]:
             closed = _closed(text[position:])
             return found if closed is None else [*found, closed]
         except RecursionError:
-            break
+            closed = _closed(text[position : _too_deep(text, position)])
+            return found if closed is None else [*found, closed]
         found.append(value)
     return found
+
+
+def _too_deep(text: str, position: int) -> int:
+    """Return where brackets begin that are nested deeper than any post."""
+    depth = 0
+    for match in _TOKEN.finditer(text, position):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+        if depth > _DEEPEST:
+            return match.start()
+    return len(text)
 
 
 def _closed(text: str) -> Any:
@@ -280,9 +292,9 @@ def _closed(text: str) -> Any:
             cut.append((match.end(), "".join(reversed(stack))))
         elif sign == ",":
             cut.append((match.start(), "".join(reversed(stack))))
-        if not stack or len(stack) > 200:
+        if not stack or len(stack) > _DEEPEST:
             return None
-    for end, closing in reversed(cut[-200:]):
+    for end, closing in reversed(cut[-2 * _DEEPEST :]):
         try:
             return json.loads(text[:end] + closing)
         except ValueError:
