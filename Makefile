@@ -24,7 +24,7 @@ GATED = tables scoring series correlate significance
 GATED_ROOMS = ground.tables engines.scoring stages.series stages.correlate engines.significance
 
 coverage: $(VENV)/.tested
-	$(BIN)/python -m pytest $(GATED:%=tests/test_%.py) tests/test_power.py $(GATED_ROOMS:%=--cov=temporal_adapters.%) --cov-report=term:skip-covered --cov-fail-under=95
+	$(BIN)/python -m pytest -n auto $(wildcard $(GATED:%=tests/test_%*.py)) tests/test_power.py tests/test_compare.py $(GATED_ROOMS:%=--cov=temporal_adapters.%) --cov-report=term:skip-covered --cov-fail-under=95
 
 docs: $(VENV)/.tested
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'

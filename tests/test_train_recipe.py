@@ -14,6 +14,7 @@ from vote_worlds import word_tokenizer
 from temporal_adapters.engines.model import Base
 from temporal_adapters.proof.validate.published import RECIPE, published
 from temporal_adapters.stages.train import items, stage
+from temporal_adapters.stages.train.job import Recipe
 from temporal_adapters.study.artifacts import RunFolder
 from temporal_adapters.study.config import Study
 from temporal_adapters.study.config.experiment import LanguageModel
@@ -115,3 +116,14 @@ def test_ta_vote_refuses_by_name_what_has_none(name: str) -> None:
 
 def test_adapters_side_by_side_in_a_vote_study_are_called_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert in_experiment(monkeypatch, stacked=3)["together"] == 3
+
+
+@pytest.mark.parametrize(
+    ("epochs", "n_blocks", "blocks_per_step", "steps"), [(1, 9, 4, 3), (1.5, 9, 4, 4), (2, 8, 4, 4), (0.1, 3, 4, 1)]
+)
+def test_a_pass_that_ends_inside_a_step_is_finished(
+    epochs: float, n_blocks: int, blocks_per_step: int, steps: int
+) -> None:
+    """By hand: nine blocks by four are two full steps and one that goes on into the next pass."""
+    recipe = Recipe.of(Train(epochs=epochs, blocks_per_step=blocks_per_step), "document")
+    assert recipe.n_steps(n_blocks) == steps
