@@ -468,3 +468,50 @@ def test_a_range_over_two_months_is_read_by_the_order_of_the_waves(tmp_path: Pat
     path.write_text(path.read_text().replace("Wave 9 (29-1 May 2023)", "Wave 9 (29-1 Jun 2023)"))
     found = survey.read_observations(Survey.model_validate({"paths": [path]})).frame
     assert found.select("start", "end").rows()[1] == (date(2023, 5, 29), date(2023, 6, 1))
+
+
+def test_questions_below_each_other_in_a_sheet_are_told_apart(tmp_path: Path) -> None:
+    rows = [
+        "The mood,2023-04-03,2023-04-10", "Good,60%,55%", "Bad,40%,45%", "Base: all adults (unweighted),900,901",
+        ",,", "The hope,2023-04-03,2023-04-10", "Good,30%,25%", "Bad,70%,75%", "Base: all adults (unweighted),800,801",
+    ]  # fmt: skip
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(rows))
+    found = read(path)
+    by_item = {item: part for (item,), part in found.filter(option="Good").group_by("item")}
+    assert by_item["The mood"]["value"].to_list() == pytest.approx([0.60, 0.55])
+    assert by_item["The hope"]["n"].to_list() == [800, 801]
+    with pytest.raises(SurveyError, match="2 questions below each other"):
+        read(path, question="mood")
+
+
+def test_the_only_sheet_with_waves_is_read_and_a_sheet_of_all_adults_by_its_name(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["About these tables"])
+    for name, share in (("All GB adults", 0.4), ("Male", 0.5)):
+        page = book.create_sheet(name)
+        page.append(["Q", "2023-04-03", "2023-04-10"])
+        page.append(["Good", share, share])
+    book.save(tmp_path / "t.xlsx")
+    assert read(tmp_path / "t.xlsx")["value"].to_list() == [0.4, 0.4]
+    with pytest.raises(SurveyError, match="has no sheet 'Women'"):
+        read(tmp_path / "t.xlsx", split="Women")
+
+
+def test_titles_above_and_a_source_below_a_table_are_passed_over_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(
+        "The mood in tables\n\nFieldwork,Good,Bad,Sample size\n2023-04-03,40%,60%,900\n2023-04-10,41%,59%,900\n"
+        "Source: the test\n"
+    )
+    assert read(path).filter(option="Good")["value"].to_list() == pytest.approx([0.40, 0.41])
+    assert "1 rows below the table are no rows of it ('Source: the test')" in notes(path)
+
+
+def test_day_numbers_and_numbers_of_weeks_with_their_year_are_days(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("date,question,option,value\n45019,mood,Good,0.4\n45026,mood,Good,0.4\n")
+    assert read(path)["week"].to_list() == [date(2023, 4, 3), date(2023, 4, 10)]
+    assert "45019 was read as a spreadsheet's day 2023-04-03" in notes(path)
+    path.write_text("year,week,question,option,value\n2023,14,mood,Good,0.4\n2023,15,mood,Good,0.4\n")
+    assert read(path)["week"].to_list() == [date(2023, 4, 3), date(2023, 4, 10)]

@@ -30,7 +30,15 @@ def times(
         usable, notes = _usable(table, names, settings)
         table = table.only(usable)
     place = table.place(names["date"])
-    starts = days.spans(table.columns[names["date"]], f"{table.where}: {names['date']}", place, settings.date_format)
+    cells = _whole_days(table, names["date"])
+    if days.are_serial(cells) and settings.date_format is None:
+        starts = [days.serial(cell) for cell in cells]
+        notes = (
+            *notes,
+            f"{table.where}: {names['date']}: {cells[0]} was read as a spreadsheet's day {starts[0].start}",
+        )
+    else:
+        starts = days.spans(cells, f"{table.where}: {names['date']}", place, settings.date_format)
     starts = [_period(span, settings.period) for span in starts]
     if "end" in names:
         ends = days.spans(
@@ -55,6 +63,16 @@ def times(
             f"{table.where}: every wave is a {starts[0].period}, in the week that survey.fieldwork_date says",
         )
     return list(zip(starts, published, strict=True)), usable, notes
+
+
+def _whole_days(table: Table, name: str) -> Sequence[str]:
+    """Return the cells of the days; numbers of weeks or months stand with the column `year` beside them."""
+    cells = table.columns[name]
+    year = next((other for other in table.columns if other.casefold() in ("year", "jahr", "année", "año")), None)
+    if year is None or not all(cell.isdigit() and 1 <= int(cell) <= 53 for cell in cells):
+        return cells
+    sign = "-W" if max(map(int, cells)) > 12 or "week" in name.casefold() or "woche" in name.casefold() else "-"
+    return [f"{of}{sign}{int(cell):02d}" for of, cell in zip(table.columns[year], cells, strict=True)]
 
 
 def _period(span: Span, period: str) -> Span:

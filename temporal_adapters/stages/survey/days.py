@@ -129,6 +129,16 @@ def spans(cells: Sequence[str], where: str, place: Callable[[int], str], date_fo
     return [span or found[index] for index, span in enumerate(spoken)]
 
 
+def are_serial(cells: Sequence[str]) -> bool:
+    """Say whether cells are a spreadsheet's day numbers (1954 to 2064), which have lost their format."""
+    return bool(cells) and all(re.fullmatch(r"[2-5]\d{4}", cell) for cell in cells)
+
+
+def serial(cell: str, epoch: date = date(1899, 12, 30)) -> Span:
+    """Return the day of a spreadsheet's day number."""
+    return Span.on(epoch + timedelta(days=int(cell)))
+
+
 def looks_like_time(cell: str) -> bool:
     """Say whether a cell alone names a day, a range of days, a week, a month or a quarter."""
     return bool(cell) and (read(cell) is not None or any(_try(tidied(cell), form) is not None for form in NUMERIC))

@@ -16,6 +16,7 @@ from temporal_adapters.ground.errors import SurveyError
 from temporal_adapters.stages.survey import dated, tidy, values
 from temporal_adapters.stages.survey.observations import COLUMNS, Observations
 from temporal_adapters.stages.survey.table import Table
+from temporal_adapters.stages.survey.tracker import is_summary
 from temporal_adapters.study.config.survey import Survey
 
 NAMES: dict[str, tuple[str, ...]] = {
@@ -86,7 +87,9 @@ def _wide_options(table: Table, settings: Survey, names: Mapping[str, str]) -> d
     taken = {*names.values(), *settings.keep, *settings.one_of}
     reading = dated.reading_of(settings)
     return {
-        name: name for name, cells in table.columns.items() if name not in taken and _are_percentages(cells, reading)
+        name: name
+        for name, cells in table.columns.items()
+        if name not in taken and not is_summary(name, cells) and _are_percentages(cells, reading)
     }
 
 

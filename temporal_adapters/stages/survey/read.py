@@ -13,7 +13,19 @@ import polars as pl
 
 from temporal_adapters.ground.dates import Weekday
 from temporal_adapters.ground.errors import SurveyError
-from temporal_adapters.stages.survey import cells, dated, names, polls, table, tidy, tracker, waves, weekly, wide
+from temporal_adapters.stages.survey import (
+    cells,
+    dated,
+    headers,
+    names,
+    polls,
+    table,
+    tidy,
+    tracker,
+    waves,
+    weekly,
+    wide,
+)
 from temporal_adapters.stages.survey.cells import Grid
 from temporal_adapters.stages.survey.keep import kept
 from temporal_adapters.stages.survey.observations import Observations
@@ -121,9 +133,12 @@ def _of_grid(grid: Grid, settings: Survey) -> str:
     header = [name for name in grid.rows[table.header_row(grid, _KNOWN)] if name]
     if kind := _of_columns(header, settings):
         return kind
-    if tracker.find_header(grid, settings.date_format):
+    if headers.find_header(grid, settings.date_format):
         return "yougov"
     found = tidy.names_of(header, settings.columns)
+    whole = table.table(grid, _KNOWN) if "date" not in found else None
+    if whole is not None and wide.column_of_days(whole) is not None:
+        return "wide"
     if "date" in found:
         return "tidy" if "value" in found and settings.unit != "mean" else "wide"
     raise SurveyError(
@@ -206,9 +221,13 @@ def _main(grids: Sequence[Grid], settings: Survey, path: Path) -> Grid:
     for name in (wanted,) if wanted != "all" else _WHOLE:
         if name in by_name:
             return by_name[name]
+    with_waves = [grid for grid in filled if headers.find_header(grid, settings.date_format)]
+    if wanted == "all" or ("split" not in settings.model_fields_set and len(with_waves) == 1):
+        return next(iter(with_waves), filled[0])
+    whole = [grid for grid in with_waves if grid.name.strip().casefold().startswith(("all ", "total"))]
+    if "split" not in settings.model_fields_set and len(whole) == 1:
+        return whole[0]
     names_ = ", ".join(grid.name for grid in filled)
-    if wanted == "all":
-        return next((grid for grid in filled if tracker.find_header(grid, settings.date_format)), filled[0])
     raise SurveyError(f"{path} has no sheet {settings.split!r} (it has {names_}): set survey.split")
 
 
@@ -225,7 +244,7 @@ def _group_sheets(settings: Survey) -> dict[Group, list[Grid]]:
         for grid in grids:
             group = named.get(grid.name.strip().casefold())
             if group is None and settings.split == "all" and grid is not main:
-                group = ("split", grid.name.strip()) if tracker.find_header(grid, settings.date_format) else None
+                group = ("split", grid.name.strip()) if headers.find_header(grid, settings.date_format) else None
             if group is not None:
                 found.setdefault(group, []).append(grid)
     lacking = next((sheet for sheet, group in named.items() if group not in found), None)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from temporal_adapters.ground.errors import SurveyError
+from temporal_adapters.stages.survey import days
 from temporal_adapters.stages.survey.cells import Grid, letter
 from temporal_adapters.stages.survey.values import Place
 
@@ -75,6 +76,7 @@ def table(grid: Grid, known: Collection[str] = ()) -> Table:
     if doubled is not None:
         raise SurveyError(f"{grid.where}: a column name appears twice in row {top + 1}: {doubled!r}")
     rows = [(number, row) for number, row in enumerate(grid.rows[top + 1 :], start=top + 2) if any(row)]
+    rows, footers = _without_footers(rows, len(used))
     for number, row in rows:
         if grid.widths and grid.widths[number - 1] != grid.widths[top]:
             wrong, right = grid.widths[number - 1], grid.widths[top]
@@ -85,7 +87,20 @@ def table(grid: Grid, known: Collection[str] = ()) -> Table:
             raise SurveyError(f"{grid.where}: {row[stray]!r} in {place} stands below no column name")
     columns = {names[at]: [row[at] for _, row in rows] for at in used}
     letters = {names[at]: letter(at) for at in used} if grid.letters else {}
-    return Table(grid.where, columns, [number for number, _ in rows], letters, grid.notes)
+    said = (f"{grid.where}: {len(footers)} rows below the table are no rows of it ({footers[0]!r})",) if footers else ()
+    return Table(grid.where, columns, [number for number, _ in rows], letters, (*grid.notes, *said))
+
+
+_Rows = list[tuple[int, tuple[str, ...]]]
+
+
+def _without_footers(rows: _Rows, n_columns: int) -> tuple[_Rows, list[str]]:
+    """Return the rows without the last ones that hold a single text, such as a source, and those texts."""
+    footers: list[str] = []
+    while rows and n_columns > 2 and sum(map(bool, rows[-1][1])) == 1 and rows[-1][1][0]:
+        footers.insert(0, rows[-1][1][0])
+        rows = rows[:-1]
+    return rows, footers
 
 
 def header_row(grid: Grid, known: Collection[str] = ()) -> int:
@@ -97,4 +112,14 @@ def header_row(grid: Grid, known: Collection[str] = ()) -> int:
     for at in filled[:SEARCHED]:
         if sum(cell.casefold() in wanted for cell in grid.rows[at]) >= 2:
             return at
-    return filled[0]
+    return _above_days(grid, filled) or filled[0]
+
+
+def _above_days(grid: Grid, filled: Sequence[int]) -> int | None:
+    """Return the filled row above the first two days that stand below each other in one of the first columns."""
+    for column in range(min(3, len(grid.rows[0]))):
+        for before, at, after in zip(filled, filled[1:], filled[2:], strict=False):
+            is_day = [days.looks_like_time(grid.rows[row][column]) for row in (before, at, after)]
+            if is_day == [False, True, True]:
+                return before
+    return None

@@ -18,96 +18,35 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import polars as pl
 
 from temporal_adapters.ground.errors import SurveyError
-from temporal_adapters.stages.survey import days, values
+from temporal_adapters.stages.survey import days, headers, values
 from temporal_adapters.stages.survey.cells import Grid, letter
 from temporal_adapters.stages.survey.days import Span
+from temporal_adapters.stages.survey.headers import FIELDWORK, Header
 from temporal_adapters.stages.survey.observations import COLUMNS, Observations
 from temporal_adapters.stages.survey.table import SEARCHED
 from temporal_adapters.stages.survey.values import Reading
 
-_BASE_WORDS = (
-    r"(base|basis|sample( size)?|n|count|respondents|total|stichprobe|fallzahl|basi|effectif|muestra|steekproef)"
-)
+_BASE = r"(base|basis|sample( size)?|n|count|respondents|total|stichprobe|fallzahl|effectif|muestra|steekproef)"
 _UNWEIGHTED = re.compile(
-    rf"{_BASE_WORDS}?\W*(unweighted|un-weighted|ungewichtet\w*|non[- ]pond[ée]r\w*|no ponderad\w*|non ponderat\w*"
-    rf"|ongewogen)\W*{_BASE_WORDS}?\W*(all .*)?|sample size|n\s*=?|fallzahl|number of (respondents|interviews)",
+    r".*\b(un-?weighted|ungewichtet\w*|non[- ]pond[ée]r\w*|no ponderad\w*|non ponderat\w*|ongewogen)\b.*"
+    r"|sample size|n\s*=?|fallzahl|number of (respondents|interviews)",
     re.IGNORECASE,
 )
 _WEIGHTED = re.compile(
-    rf"{_BASE_WORDS}?\W*(weighted|gewichtet\w*|pond[ée]r\w*|ponderad\w*|ponderat\w*|gewogen)\W*"
-    rf"{_BASE_WORDS}?\W*(all .*)?|{_BASE_WORDS}(\W+(all|base).*)?",
+    rf".*\b{_BASE}\b.*\b(weighted|gewichtet\w*|pond[ée]r\w*|ponderad\w*|ponderat\w*|gewogen)\b.*"
+    rf"|(weighted|gewichtet\w*|pond[ée]r\w*|ponderad\w*|ponderat\w*|gewogen)\b.*\b{_BASE}\b.*"
+    rf"|{_BASE}(\W+(all|base).*)?",
     re.IGNORECASE,
 )
-_FIELDWORK = re.compile(r"(field\s?work|interview(s|ing)?|feldzeit|befragungszeitraum)\b.*", re.IGNORECASE)
-_SUMMARY = re.compile(r"(net|netto|mean|average|median|std|standard|mittelwert|durchschnitt)\b.*", re.IGNORECASE)
+_SUMMARY = re.compile(
+    r"(net|netto|mean|average|median|std|standard|mittelwert|durchschnitt|lead|vorsprung|margin|spread)\b.*",
+    re.IGNORECASE,
+)
 _TOTAL = re.compile(r"(total|sum|summe|gesamt)\W*", re.IGNORECASE)
-_SERIAL = re.compile(r"[2-6]\d{4}")
-_SHARE_OF_TIMES = 0.6
-"""Share of the filled cells of a row from which it is the row of waves; the others are then shown as mistakes."""
-
-
-@dataclass(frozen=True)
-class Header:
-    """Where the waves stand.
-
-    Attributes
-    ----------
-    row
-        Row of the days, from 0.
-    texts
-        Column -> its day as text, years of the row above added.
-    is_serial
-        The days are day numbers of a spreadsheet.
-    """
-
-    row: int
-    texts: dict[int, str]
-    is_serial: bool = False
-
-
-def find_header(grid: Grid, date_format: str | None = None) -> Header | None:
-    """Return the row of waves of a grid, None where no row holds days beside each other."""
-    for row in range(min(len(grid.rows), SEARCHED)):
-        cells = {column: cell for column, cell in enumerate(grid.rows[row]) if column and cell}
-        if not cells:
-            continue
-        if _are_times(list(cells.values()), date_format):
-            return Header(row, cells)
-        if grid.letters and len(cells) > 1 and all(_SERIAL.fullmatch(cell) for cell in cells.values()):
-            return Header(row, cells, is_serial=True)
-        if row and (above := _above(grid, row, cells)) and _are_times(list(above.values()), date_format):
-            return Header(row, above)
-    return None
-
-
-def _are_times(cells: Sequence[str], date_format: str | None) -> bool:
-    n_times = sum(_is_time(cell, date_format) for cell in cells)
-    return n_times == len(cells) or (n_times >= 2 and n_times >= _SHARE_OF_TIMES * len(cells))
-
-
-def _is_time(cell: str, date_format: str | None) -> bool:
-    if date_format is None:
-        return days.looks_like_time(cell)
-    try:
-        days.spans([cell], "", lambda _: "", date_format)
-    except SurveyError:
-        return False
-    return True
-
-
-def _above(grid: Grid, row: int, cells: dict[int, str]) -> dict[int, str]:
-    """Return the cells of a row with what stands above each: years or months, once per stretch of columns."""
-    found, current = {}, ""
-    for column in range(1, len(grid.rows[row])):
-        current = grid.rows[row - 1][column] or current
-        if column in cells:
-            found[column] = f"{cells[column]} {current}"
-    return found if current else {}
 
 
 def read(
@@ -133,9 +72,31 @@ def read(
     SurveyError
         If a wave has no day or appears twice, an answer has two rows, or a cell is no percentage.
     """
-    header = find_header(grid, date_format)
-    if header is None:
+    blocks = headers.blocks(grid, date_format)
+    if not blocks:
         raise SurveyError(f"{grid.where} has no row of days in its first {SEARCHED} rows: the waves must stand there")
+    if question is not None and len(blocks) > 1:
+        raise SurveyError(
+            f"{grid.where} holds {len(blocks)} questions below each other: survey.question cannot name them"
+        )
+    parts = [_read_block(block, header, question, unit, date_format, reading) for block, header in blocks]
+    names = [part.frame["item"][0] for part in parts]
+    if doubled := next((name for name in names if names.count(name) > 1), None):
+        raise SurveyError(f"{grid.where} holds the question {doubled!r} twice")
+    steps = [part.rounding for part in parts if part.rounding is not None]
+    return Observations(
+        pl.concat([part.frame for part in parts]),
+        unit == "mean",
+        max(steps) if steps else None,
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        n_dates=min(part.n_dates for part in parts),
+    )
+
+
+def _read_block(
+    grid: Grid, header: Header, question: str | None, unit: str, date_format: str | None, reading: Reading
+) -> Observations:
+    """Read one question of a sheet."""
     waves, notes = _waves(grid, header, date_format)
     rows = _Rows.of(grid, header.row, list(waves))
     if not rows.answers:
@@ -175,7 +136,7 @@ def _waves(grid: Grid, header: Header, date_format: str | None) -> tuple[dict[in
     where = f"{grid.where}: row {header.row + 1}"
     notes = []
     if header.is_serial:
-        found = [Span.on(grid.epoch + timedelta(days=int(text))) for text in texts]
+        found = [days.serial(text, grid.epoch) for text in texts]
         notes.append(f"{where}: day numbers were read as days: {texts[0]} is {found[0].start}")
     else:
         found = days.spans(texts, where, lambda index: f"cell {letter(columns[index])}{header.row + 1}", date_format)
@@ -243,7 +204,7 @@ class _Rows:
         return found
 
     def _add(self, row: int, label: str, cells: Sequence[str]) -> None:
-        if _FIELDWORK.fullmatch(label):
+        if FIELDWORK.fullmatch(label):
             self.fieldwork.append((row, label))
         elif _UNWEIGHTED.fullmatch(label):
             self.unweighted.append((row, label))

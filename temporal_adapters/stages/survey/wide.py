@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from temporal_adapters.ground.errors import SurveyError
-from temporal_adapters.stages.survey import dated, tidy, values
+from temporal_adapters.stages.survey import dated, days, tidy, values
 from temporal_adapters.stages.survey.observations import Observations
 from temporal_adapters.stages.survey.table import Table
 from temporal_adapters.stages.survey.tracker import is_summary
@@ -19,6 +19,8 @@ from temporal_adapters.study.config.survey import Survey
 def read(table: Table, settings: Survey, stem: str) -> Observations:
     """Read a table with one row per wave and one column per option (see `tidy.read`)."""
     names = tidy.names_of(list(table.columns), settings.columns)
+    if "date" not in names and (found := column_of_days(table)) is not None:
+        names = {**{ours: name for ours, name in names.items() if name != found}, "date": found}
     if "date" not in names:
         raise SurveyError(
             f"{table.where} lacks a column of days (it has {tidy.some(table)}): name it in survey.columns"
@@ -38,6 +40,13 @@ def read(table: Table, settings: Survey, stem: str) -> Observations:
     items = [question] * len(cells)
     said = (*notes, *said, *left_out)
     return tidy.observations(table, spans * len(chosen), items, options, shares, extra, scale, unit, said)
+
+
+def column_of_days(table: Table) -> str | None:
+    """Return the first column in which every cell is a day, a week or a month."""
+    return next(
+        (name for name, cells in table.columns.items() if cells and all(map(days.looks_like_time, cells))), None
+    )
 
 
 def _unit(table: Table, columns: Sequence[str], cells: Sequence[str], unit: str) -> tuple[str, tuple[str, ...]]:
