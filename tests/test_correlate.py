@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,7 +22,9 @@ from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.ground.tables import SERIES
 from temporal_adapters.stages import correlate
 from temporal_adapters.stages.correlate import sentences
+from temporal_adapters.stages.correlate.calendar import regressors
 from temporal_adapters.stages.correlate.lags import document, lags_table, results_table
+from temporal_adapters.stages.correlate.plan import _deciding
 from temporal_adapters.stages.correlate.records import verdict
 from temporal_adapters.study.artifacts import RunFolder, publish
 from temporal_adapters.study.config import Study, load_study
@@ -56,7 +59,7 @@ def test_the_two_r_data_sets_get_the_verdicts_tracks_and_co_trends_only() -> Non
     deaths = correlate.analyse(pairs(MALE_DEATHS, FEMALE_DEATHS), Correlate(**FAST))
     sales = correlate.analyse(pairs(SALES_LEAD, SALES), Correlate(**FAST))
     assert only(deaths).verdict == "tracks"
-    assert only(sales).verdict == "co-trends only"
+    assert only(sales).verdict == "co-trends"
 
 
 def test_the_leading_indicator_is_found_to_lead_by_three() -> None:
@@ -462,6 +465,79 @@ def test_levels_that_move_against_their_changes_are_called_contradictory() -> No
     assert verdict(test[0.01], test[0.02], 0.05) == verdict(test[0.02], test[0.01], 0.05) == "contradictory"
     assert verdict(test[0.01], test[0.01], 0.05) == verdict(test[0.02], test[0.02], 0.05) == "tracks"
     assert verdict(test[0.01], test[0.6], 0.05) == "tracks weekly changes"
-    assert verdict(test[0.6], test[0.02], 0.05) == "co-trends only"
+    assert verdict(test[0.6], test[0.02], 0.05) == "co-trends"
     assert verdict(test[0.6], test[0.6], 0.05) == verdict(test[0.02], test[0.01], 0.001) == "no evidence"
     assert verdict(None, None, 0.05) == "not tested"
+
+
+def test_a_verdict_needs_one_test_at_half_the_level_and_reads_the_other_at_the_whole() -> None:
+    test = {p: correlate.Test(1.0, p, p, p, p) for p in (0.02, 0.03, 0.04, 0.2)}
+    assert verdict(test[0.03], test[0.03], 0.05) == "no evidence"
+    assert verdict(test[0.02], test[0.04], 0.05) == verdict(test[0.04], test[0.02], 0.05) == "tracks"
+    assert verdict(test[0.02], test[0.2], 0.05) == "tracks weekly changes"
+    assert verdict(test[0.2], test[0.02], 0.05) == "co-trends"
+
+
+def payday(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    shared = 2.2 * (np.arange(n) % 4 == 0)
+    return noise(n, seed) + shared, noise(n, seed + 1) + shared
+
+
+def test_a_payday_that_both_series_share_is_found_and_falls_with_the_calendar_removed() -> None:
+    found = only(correlate.analyse(pairs(*payday(60, 102)), Correlate(**FAST)))
+    assert found.verdict == "tracks"
+    assert found.details["calendar_verdict"] == "no evidence"
+    assert abs(found.details["calendar_changes_r"]) < 0.3 < found.changes_r
+    words = sentences.sentence(found)
+    assert "With the calendar removed the verdict falls to no evidence: r of changes = " in words
+    both = correlate.analyse(pairs(*payday(60, 102)), Correlate(adjust=("four_weeks",), **FAST))
+    assert only(both).verdict == "no evidence"
+    assert abs(only(both).r) < 0.3
+    assert "four_weeks taken out of both series" in sentences.headline(both)
+    shown = sentences.sentence(only(both))
+    assert "Common changes were not shown, which is no proof that there are none: |r| of changes above ." in shown
+    assert f"above {sentences.number(only(both).changes_excluded)} is excluded at 95%" in shown
+
+
+def test_the_regressors_of_a_calendar_are_those_of_its_days(tmp_path: Path) -> None:
+    """Weeks from 19 December 2022; holidays of Great Britain as published by the government."""
+    weeks = [date(2022, 12, 19) + timedelta(weeks=week) for week in range(6)]
+    assert regressors(weeks, ["month"])[:, 3].tolist() == [0, 1, 0]  # middle on the 12th: second week of the month
+    assert regressors(weeks, ["four_weeks"])[:, :2].tolist() == regressors(weeks, ["four_weeks"])[:, 4:].tolist()
+    assert regressors(weeks, ["holidays:GB"])[0].tolist() == [1, 3, 1, 0, 0, 0]
+    assert regressors(weeks, ["trend"])[0] == pytest.approx(np.linspace(-1, 1, 6))
+    year = regressors([date(2020, 1, 6) + timedelta(weeks=week) for week in range(60)], ["season"])
+    assert year.shape == (2, 60)
+    assert year[:, 0] == pytest.approx(year[:, 52], abs=0.03)
+    assert len(regressors([date(2020, 1, 6) + timedelta(weeks=week) for week in range(104)], ["season"])) == 4
+    days = [f"{date(2022, 12, 19) + timedelta(days=day)},{day},x" for day in range(42)]
+    (tmp_path / "weather.csv").write_text("date,rain,station\n" + "\n".join(days) + "\n")
+    assert regressors(weeks, [str(tmp_path / "weather.csv")]).tolist() == [[3.0, 10.0, 17.0, 24.0, 31.0, 38.0]]
+    (tmp_path / "weather.csv").write_text("date,rain\n" + "\n".join(day.rpartition(",")[0] for day in days[7:]) + "\n")
+    with pytest.raises(CorrelateError, match=r"weather\.csv: the week of 2022-12-19 has no value"):
+        regressors(weeks, [str(tmp_path / "weather.csv")])
+    with pytest.raises(CorrelateError, match="no holidays are known for 'QQ'"):
+        regressors(weeks, ["holidays:QQ"])
+    with pytest.raises(ValueError, match="'lunar' is none of season, month, four_weeks, trend, holidays:GB"):
+        Correlate(adjust=("lunar",))
+
+
+def test_one_heavy_week_and_a_missing_calendar_are_said_beside_the_verdict() -> None:
+    x, y = noise(60, 94), noise(60, 95)
+    x[30] += 12
+    y[30] += 12
+    found = only(correlate.analyse(pairs(x, y), Correlate(**FAST)))
+    assert found.details["heaviest_week"] == (START + timedelta(weeks=30)).isoformat()
+    assert found.details["heaviest_week_share"] > 0.5
+    tracks = dataclasses.replace(found, verdict="tracks")
+    assert "The week of 2020-08-03 carries " in sentences.sentence(tracks)
+    short = only(correlate.analyse(pairs(noise(15, 96), noise(15, 97)), Correlate(**FAST)))
+    assert short.details["calendar_verdict"] is None
+    assert "too few to take" in short.details["calendar_reason"]
+    assert "With the calendar removed" not in sentences.sentence(short)
+    assert short.details["p_order_minus_1"] is None
+
+
+def test_a_plan_of_before_there_were_adjustments_is_kept_and_a_new_one_is_a_deviation() -> None:
+    assert "adjust" not in _deciding(Correlate())
+    assert _deciding(Correlate(adjust=("season", "/somewhere/rain.csv")))["adjust"] == ["season", "rain.csv"]

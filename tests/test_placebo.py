@@ -27,7 +27,7 @@ from temporal_adapters.cli.placebo import halves_stage
 from temporal_adapters.cli.placebo import lines as placebo_lines
 from temporal_adapters.cli.session import Session
 from temporal_adapters.engines.significance import flips
-from temporal_adapters.engines.significance.changes import products, signed_ranks
+from temporal_adapters.engines.significance.changes import signed_ranks
 from temporal_adapters.engines.significance.whitening import whiten
 from temporal_adapters.ground.errors import ConfigError, ValidityError
 from temporal_adapters.ground.tables import SERIES
@@ -183,8 +183,8 @@ def test_discrete_p_values_of_an_exact_test_are_uniform_only_after_they_are_spre
 def test_p_values_of_unrelated_rows_are_those_of_each_row_alone() -> None:
     x, y = ar1(12, 50, 0.6, 7), ar1(12, 50, 0.6, 8)
     found = trust.unrelated(x, y, draws=199, seed=3)
-    ranks = [signed_ranks(whiten(side[4:5]).residuals)[:, None] for side in (x, y)]
-    terms = products(*ranks, [0])[0, 0]
+    ranks = [signed_ranks(whiten(side[4:5]).residuals)[0] for side in (x, y)]
+    terms = ranks[0] * ranks[1]
     signs = flips.signs(199, 50, [3, 1, 4])
     drawn = [abs((terms * s)[np.isfinite(terms)].sum()) for s in signs]
     here = abs(np.nansum(terms))

@@ -16,6 +16,7 @@ from statsmodels.tsa.ar_model import AutoReg, ar_select_order
 from statsmodels.tsa.stattools import acf, ccf
 
 from temporal_adapters.engines.significance import (
+    adjusting,
     alternates,
     autoregression,
     effective,
@@ -26,8 +27,9 @@ from temporal_adapters.engines.significance import (
     power,
     processes,
     stationarity,
+    whitening,
 )
-from temporal_adapters.engines.significance.changes import changes, products, signed_ranks
+from temporal_adapters.engines.significance.changes import changes, met, signed_ranks
 from temporal_adapters.engines.significance.effort import Effort, Noise, Question, needed
 from temporal_adapters.ground.errors import CorrelateError
 
@@ -142,7 +144,8 @@ def test_signed_ranks_are_those_of_scipy_and_are_centred() -> None:
 
 def test_products_pair_the_models_week_with_the_surveys_later_week() -> None:
     a, b = np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[10.0, 20.0, np.nan, 40.0]])
-    found = products(a[:, None], b[:, None], [1, 0, -2])[0]
+    first, second = met(a[:, None], b[:, None], [1, 0, -2])
+    found = (first * second)[0]
     assert found[0] == pytest.approx([20, np.nan, 120, np.nan], nan_ok=True)
     assert found[1] == pytest.approx([10, 40, np.nan, 160], nan_ok=True)
     assert found[2] == pytest.approx([np.nan, np.nan, 30, 80], nan_ok=True)
@@ -208,13 +211,27 @@ def test_families_of_correlations_are_compared_on_the_scale_of_each_ones_own_nul
     assert multiplicity.max_t(observed, np.abs(drawn))[0] > 0.3
 
 
-def test_one_week_that_carries_everything_is_found_and_its_removal_tested() -> None:
-    terms = np.full((1, 30), 0.01) * np.tile([1.0, -1.0], 15)
-    terms[0, 12] = 5.0
-    week, share, rest = flips.heaviest(terms)
-    assert week[0] == 12
-    assert share[0] > 0.9
-    assert flips.p_values(flips.statistic(rest), flips.null(rest, flips.signs(999, 30, 1)))[0] > 0.5
+def test_one_week_of_a_crisis_carries_little_by_ranks_and_much_by_raw_products() -> None:
+    """By hand: shares of the sum of absolute products of residuals about their means; r and p without the week."""
+    x, y = ar1(1, 60, 0.3, 74), ar1(1, 60, 0.3, 75)
+    x[0, 30] += 15
+    y[0, 30] += 12
+    found = changes(x, y, draws=999, seed=76)
+    one, five = found.heaviest(), found.heaviest(5)
+    u, v = (side.residuals[0] - np.nanmean(side.residuals) for side in found.white)
+    products = np.nan_to_num(u * v)
+    assert one.weeks[0, 0].tolist() == [30]
+    assert one.share[0, 0] == pytest.approx(products[30] / np.abs(products).sum())
+    assert one.share[0, 0] > 0.5
+    assert np.abs(found.terms[0, 0, 30]) / np.nansum(np.abs(found.terms)) < 0.15
+    rest = np.arange(60) != 30
+    a, b = (side[0, 0][rest] for side in found.ranks)
+    known = np.isfinite(a * b)
+    assert one.r_without[0, 0] == pytest.approx(np.corrcoef(a[known], b[known])[0, 1])
+    terms = np.where(rest, found.terms, np.nan)
+    assert one.p_without[0, 0] == flips.p_values(flips.statistic(terms), flips.null(terms, found.signs))[0, 0]
+    heaviest = np.sort(products * np.sign(found.statistic[0, 0]))[-5:]
+    assert five.share[0, 0] == pytest.approx(heaviest.sum() / np.abs(products).sum())
 
 
 def test_independent_series_of_any_persistence_are_rejected_about_as_often_as_stated() -> None:
@@ -431,7 +448,7 @@ def test_one_call_shares_its_signs_over_pairs_lags_and_orders_and_takes_one_seri
         alone = changes(many[row], one, (1,), draws=199, seed=(4, 2))
         assert together.p[row, 1] == alone.p[0, 0]
         assert together.p_at_order(1)[row, 1] == alone.p_at_order(1)[0, 0]
-        assert together.heaviest.p_without[row, 1] == alone.heaviest.p_without[0, 0]
+        assert together.heaviest().p_without[row, 1] == alone.heaviest().p_without[0, 0]
     assert (together.p_family >= together.p).all()
     assert together.p_over_lags == pytest.approx(
         np.array([changes(row, one, (0, 1), draws=199, seed=(4, 2)).p_over_lags[0] for row in many])
@@ -519,3 +536,81 @@ def test_gaps_leave_the_error_rate_and_most_of_the_power() -> None:
         rates[name] = float((changes(*holed, draws=499, own_signs=True).p <= 0.05).mean())
     assert rates["gaps"] >= 0.82 * rates["whole"]
     assert 0.02 < rates["unrelated"] < 0.08
+
+
+def test_what_regressors_leave_are_the_residuals_of_r_and_a_missing_week_takes_no_part() -> None:
+    """R 4: residuals(lm(mdeaths ~ cos(2*pi*t/12) + sin(2*pi*t/12) + t)) at t = 1, 2, 40, 72; cor with fdeaths'."""
+    t = np.arange(1, 73)
+    season = np.stack([np.cos(2 * np.pi * t / 12), np.sin(2 * np.pi * t / 12), t.astype(float)])
+    left = [adjusting.adjusted(side, season) for side in DEATHS]
+    residuals = left[0][0] - MALE_DEATHS.mean()
+    assert residuals[[0, 1, 39, 71]] == pytest.approx([-0.2989544081, -310.6412432065, 103.1484591628, -311.5364085234])
+    assert pairs.pearson(*left)[0] == pytest.approx(0.8894651386, abs=1e-9)
+    doubled = np.concatenate([season, season[:1], np.ones((1, 72))])  # what is said twice is taken out once
+    assert adjusting.adjusted(DEATHS[0], doubled) == pytest.approx(left[0])
+    holed = np.where(t == 10, np.nan, DEATHS[0])
+    rest = adjusting.adjusted(DEATHS[0][:, t != 10], season[:, t != 10])
+    assert adjusting.adjusted(holed, season)[:, t != 10] == pytest.approx(rest)
+    with pytest.raises(CorrelateError, match=r"10 weeks are too few to take 3 regressors .* \(11 are needed\)"):
+        adjusting.adjusted(DEATHS[0][:, :10], season[:, :10])
+
+
+@pytest.mark.parametrize("period", [52.18, 4.0])
+def test_a_shared_calendar_is_not_found_once_it_is_taken_out_of_series_and_draws(period: float) -> None:
+    rng = np.random.default_rng(77)
+    x, y = processes.independent(rng, 400, 100, 0.3)
+    t = np.arange(100)
+    shared = 2.2 * (t % 4 == 0) if period == 4 else 2.8 * np.cos(2 * np.pi * t / period)
+    waves = [np.cos(2 * np.pi * t / period), np.sin(2 * np.pi * t / period), np.cos(np.pi * t)]
+    given, taken = (
+        changes(x + shared, y + shared, draws=499),
+        changes(x + shared, y + shared, draws=499, adjust=np.array(waves)),
+    )
+    assert (given.p <= 0.05).mean() > 0.12
+    assert 0.02 < (taken.p <= 0.05).mean() < 0.085
+    level = levels.levels(x[:150] + shared, y[:150] + shared, draws=199, joint=False, adjust=np.array(waves))
+    assert (level.p <= 0.05).mean() < 0.11
+
+
+def test_regressors_cost_both_sides_the_same_directions_and_the_statistic_counts_that() -> None:
+    """Without the factor sqrt((n - q) / n) twelve regressors of 40 weeks would double the error rate."""
+    rng = np.random.default_rng(78)
+    x, y = processes.independent(rng, 1500, 40, 0.0)
+    found = changes(x, y, draws=499, adjust=rng.standard_normal((12, 40)))
+    assert found.left[0, 0] == pytest.approx((39 - 12) / 39)
+    plain = flips.p_values(flips.statistic(found.terms), found.drawn)
+    assert (plain <= 0.05).mean() > 0.09
+    assert 0.03 < (found.p <= 0.05).mean() < 0.075
+
+
+def test_short_series_keep_order_one_and_longer_ones_are_raised_when_residuals_remember() -> None:
+    rng = np.random.default_rng(79)
+    season = np.sin(2 * np.pi * np.arange(40) / 4)
+    series = season + 0.3 * rng.standard_normal((1, 40))
+    assert whitening.whiten(series[:, :24]).order.tolist() == [1]
+    assert not whitening.whiten(series[:, :24]).raised.any()
+    assert whitening.whiten(series).order[0] > 1
+
+
+def test_the_interval_of_a_rank_correlation_and_what_it_excludes_are_a_hand_calculation() -> None:
+    """r = .2, n = 50: z = .2027, variance (1 + .02) / 47; 95 % and, for two one-sided tests, 90 %."""
+    half = 1.959964 * np.sqrt(1.02 / 47)
+    low, high = effective.rank_interval(np.array(0.2), np.array(50.0))
+    assert (low, high) == pytest.approx((np.tanh(0.2027326 - half), np.tanh(0.2027326 + half)), abs=1e-6)
+    bound = effective.excluded_r(np.array(0.2), np.array(50.0))
+    assert bound == pytest.approx(np.tanh(0.2027326 + 1.644854 * np.sqrt(1.02 / 47)), abs=1e-6)
+    assert effective.excluded_r(np.array(-0.2), np.array(50.0)) == bound
+    # Two one-sided tests at that bound: the worse of them is exactly at 5 %.
+    z = (np.arctanh(bound) - np.arctanh(0.2)) / np.sqrt(1.02 / 47)
+    assert stats.norm.sf(z) == pytest.approx(0.05)
+    assert effective.rank_interval(np.array(0.9), np.array(3.0)) == (-1.0, 1.0)
+
+
+def test_the_interval_of_changes_covers_the_correlation_of_ranks() -> None:
+    """The truth by one pair of 200,000 weeks."""
+    long = processes.correlated(np.random.default_rng(80), 1, 200_000, (0.0, 0.0), 0.5)
+    truth = float(pairs.pearson(*(signed_ranks(side) for side in long))[0])
+    found = changes(*processes.correlated(np.random.default_rng(81), 800, 60, (0.6, 0.6), 0.5))
+    r, n = found.correlation((0,))
+    low, high = effective.rank_interval(r, n)
+    assert 0.9 < ((low <= truth) & (truth <= high)).mean() < 0.98

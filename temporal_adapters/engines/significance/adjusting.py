@@ -33,18 +33,16 @@ def adjusted(series: Array, regressors: Array | None) -> Array:
     if regressors is None or not len(regressors):
         return series
     found = series.copy()
-    present = np.isfinite(series)
-    patterns, which = np.unique(present, axis=0, return_inverse=True)
+    patterns, which = np.unique(np.isfinite(series), axis=0, return_inverse=True)
     for number, weeks in enumerate(patterns):
-        if weeks.sum() < len(regressors) + LEAST_LEFT:
-            raise CorrelateError(
-                f"{int(weeks.sum())} weeks are too few to take {len(regressors)} regressors out of a series"
-                f" ({len(regressors) + LEAST_LEFT} are needed): shorten correlate.adjust"
-            )
-        rows = np.flatnonzero(which.ravel() == number)
         basis = orthonormal(regressors[:, weeks])
-        values = series[np.ix_(rows, np.flatnonzero(weeks))]
-        found[np.ix_(rows, np.flatnonzero(weeks))] = values - (values @ basis) @ basis.T
+        if weeks.sum() < basis.shape[1] + LEAST_LEFT:
+            raise CorrelateError(
+                f"{int(weeks.sum())} weeks are too few to take {basis.shape[1]} regressors out of a series"
+                f" ({basis.shape[1] + LEAST_LEFT} are needed): shorten correlate.adjust"
+            )
+        place = np.ix_(np.flatnonzero(which.ravel() == number), np.flatnonzero(weeks))
+        found[place] = series[place] - (series[place] @ basis) @ basis.T
     return found
 
 
@@ -56,27 +54,14 @@ def orthonormal(regressors: Array) -> Array:
     return np.asarray(vectors[:, values > 1e-9])
 
 
-def spent(first: Array, second: Array, regressors: Array | None) -> Array:
-    """Return the share of independent products that regressors leave, for |T| to be multiplied by its root.
+def share_left(n: NDArray[np.int64], regressors: Array | None) -> Array:
+    """Return the share of independent products among n that regressors leave: |T| is multiplied by its root.
 
-    Both series lose the same directions, so that the sum of their products varies like n - q of n weeks while the sum
-    of squares does not notice.
-
-    Parameters
-    ----------
-    first, second
-        Series (m, n), lag applied.
+    Both series lose the same directions, so that the sum of their products varies like that of n - q products while
+    the sum of squares does not notice.
     """
-    both = np.isfinite(first) & np.isfinite(second)
-    n = np.maximum(both.sum(axis=-1), 1)
     q = 0 if regressors is None or not len(regressors) else orthonormal(regressors).shape[1]
-    return np.asarray(np.maximum(n - q, 0) / n)
-
-
-def together(*parts: Array | None) -> Array | None:
-    """Return regressors of several sources as one array (q, n); None without any."""
-    given = [part for part in parts if part is not None and len(part)]
-    return np.concatenate(given) if given else None
+    return np.asarray(np.maximum(n - q, 0) / np.maximum(n, 1))
 
 
 def out_of_draws(drawn: NDArray[np.float32], regressors: Array | None, present: NDArray[np.bool_]) -> None:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from temporal_adapters.engines.significance import flips, multiplicity
+from temporal_adapters.engines.significance.adjusting import adjusted, share_left
 from temporal_adapters.engines.significance.autoregression import Array
 from temporal_adapters.engines.significance.pairs import pearson, shifted
 from temporal_adapters.engines.significance.whitening import Whitened, beside, missing_inside, reordered, whiten
@@ -40,34 +41,34 @@ def signed_ranks(residuals: Array) -> Array:
     return np.asarray(signed - np.nanmean(signed, axis=-1, keepdims=True))
 
 
-def products(first: Array, second: Array, lags: Sequence[int]) -> Array:
-    """Return e[..., l, t] = first[..., l, t] * second[..., l, t + lags[l]], NaN where either is missing."""
-    return np.stack([a * b for a, b in _meetings(first, second, lags)], axis=-2)
+def met(first: Array, second: Array, lags: Sequence[int]) -> tuple[Array, Array]:
+    """Return both sides (m, lags, n) in the weeks of the first: at lag l its week t meets week t + l of the second.
 
-
-def _meetings(first: Array, second: Array, lags: Sequence[int]) -> list[tuple[Array, Array]]:
-    """Return both sides at every lag, the second moved to the weeks of the first; one row serves all lags."""
+    Sides are (m, lags, n), or (m, 1, n) where one row serves all lags.
+    """
     shape = (*first.shape[:-2], len(lags), first.shape[-1])
     first, second = np.broadcast_to(first, shape), np.broadcast_to(second, shape)
-    return [(first[..., place, :], shifted(second[..., place, :], lag)) for place, lag in enumerate(lags)]
+    moved = [shifted(second[..., place, :], lag) for place, lag in enumerate(lags)]
+    return first, np.stack(moved, axis=-2)
 
 
 @dataclass(frozen=True)
 class Heaviest:
-    """How much one week carries.
+    """How much a few weeks carry.
 
     Attributes
     ----------
-    week
-        (m, lags) index of the week whose product speaks most for the statistic's sign.
+    weeks
+        (m, lags, k) weeks whose products of what they add, not of its ranks, speak most for the statistic's sign.
     share
-        (m, lags) its share of the sum of absolute products, 0-1.
-    p_without
-        (m, lags) p-value without that week, same signs.
+        (m, lags) their share of the sum of all such products' absolute values, 0-1.
+    r_without, p_without
+        (m, lags) correlation of signed ranks and p-value without these weeks, same signs.
     """
 
-    week: NDArray[np.int64]
+    weeks: NDArray[np.int64]
     share: Array
+    r_without: Array
     p_without: Array
 
 
@@ -81,21 +82,33 @@ class Changes:
         Lags in weeks, positive = the first series leads.
     white
         Both sides, prewhitened.
-    terms
-        (m, lags, n) products of the signed ranks of what each week adds, NaN where a week has none.
+    added
+        Both sides' (m, lags, n) of what each week adds, the second side moved to the weeks of the first; NaN where a
+        week has none.
+    ranks
+        Their signed ranks.
     statistic
         (m, lags) self-normalised sums T; positive where changes go the same way.
+    left
+        (m, lags) share of the products that what was adjusted for has left.
     draws, seed, own_signs
         How null draws are made.
     """
 
     lags: tuple[int, ...]
     white: tuple[Whitened, Whitened]
-    terms: Array
+    added: tuple[Array, Array]
+    ranks: tuple[Array, Array]
     statistic: Array
+    left: Array
     draws: int
     seed: tuple[int, ...]
     own_signs: bool
+
+    @cached_property
+    def terms(self) -> Array:
+        """(m, lags, n) products of the signed ranks, NaN where a week has none."""
+        return self.ranks[0] * self.ranks[1]
 
     @cached_property
     def signs(self) -> Array:
@@ -137,24 +150,31 @@ class Changes:
 
     def correlation(self, lags: Sequence[int]) -> tuple[Array, NDArray[np.int64]]:
         """Return r of the signed ranks at these lags (m, lags), and the pairs of weeks behind each."""
-        moved = _meetings(*_ranks(*self.white, lags), lags)
-        r = np.stack([pearson(first, second) for first, second in moved], axis=-1)
-        n = np.stack([np.isfinite(first * second).sum(axis=-1) for first, second in moved], axis=-1)
-        return r, np.asarray(n, dtype=np.int64)
+        a, b = _ranks(_added(*self.white, lags), lags)
+        return pearson(a, b), np.asarray(np.isfinite(a * b).sum(axis=-1), dtype=np.int64)
 
-    @cached_property
-    def heaviest(self) -> Heaviest:
-        """The week that speaks most for each statistic, and the p-value without it."""
-        week, share, rest = flips.heaviest(self.terms)
-        return Heaviest(week, share, self._p_of(rest))
+    def heaviest(self, count: int = 1) -> Heaviest:
+        """Return the weeks that speak most for each statistic by raw products, and what is left without them.
+
+        By ranks no week can carry much; by raw products one week of a crisis can carry most.
+        """
+        raw = np.nan_to_num((self.added[0] - _mean(self.added[0])) * (self.added[1] - _mean(self.added[1])))
+        toward = raw * np.where(self.statistic < 0, -1.0, 1.0)[..., None]
+        weeks = np.argsort(-toward, axis=-1, kind="stable")[..., :count]
+        share = np.take_along_axis(toward, weeks, axis=-1).sum(axis=-1) / np.maximum(np.abs(raw).sum(axis=-1), 1e-300)
+        first, terms = self.ranks[0].copy(), self.terms.copy()
+        for side in (first, terms):
+            np.put_along_axis(side, weeks, np.nan, axis=-1)
+        return Heaviest(weeks, share, pearson(first, self.ranks[1]), self._p_of(terms))
 
     def p_at_order(self, shift: int) -> Array:
         """Return the p-values (m, lags) with both autoregressions longer by `shift` (or shorter), same signs."""
         first, second = (reordered(side, shift) for side in self.white)
-        return self._p_of(products(*_ranks(first, second, self.lags), self.lags))
+        a, b = _ranks(_added(first, second, self.lags), self.lags)
+        return self._p_of(a * b)
 
     def _p_of(self, terms: Array) -> Array:
-        return flips.p_values(flips.statistic(terms), self.null(terms))
+        return flips.p_values(flips.statistic(terms) * np.sqrt(self.left), self.null(terms))
 
 
 def changes(
@@ -165,6 +185,7 @@ def changes(
     draws: int = DRAWS,
     seed: int | Sequence[int] = 0,
     own_signs: bool = False,
+    adjust: Array | None = None,
 ) -> Changes:
     """Test whether the changes of two weekly series move together (test D).
 
@@ -180,6 +201,9 @@ def changes(
     own_signs
         Give every row signs of its own, from `seed` and its number: for rows that are independent worlds. Common signs
         keep the dependence of rows that are a family.
+
+    adjust
+        (q, n) weekly regressors that are taken out of both series first, such as those of a calendar.
 
     Returns
     -------
@@ -200,23 +224,34 @@ def changes(
     >>> found.p.shape, bool(found.p[0, 0] < 0.01)
     ((1, 1), True)
     """
-    sides = (np.atleast_2d(np.asarray(x, dtype=np.float64)), np.atleast_2d(np.asarray(y, dtype=np.float64)))
+    sides = [adjusted(np.atleast_2d(np.asarray(side, dtype=np.float64)), adjust) for side in (x, y)]
     white = (whiten(sides[0]), whiten(sides[1]))
     how = (draws, (seed,) if isinstance(seed, int) else tuple(seed), own_signs)
-    terms = products(*_ranks(*white, lags), lags)
-    return Changes(tuple(lags), white, terms, flips.statistic(terms), *how)
+    added = _added(*white, lags)
+    ranks = _ranks(added, lags)
+    terms = ranks[0] * ranks[1]
+    left = share_left(np.isfinite(terms).sum(axis=-1), adjust)
+    t = flips.statistic(terms) * np.sqrt(left)
+    return Changes(tuple(lags), white, met(*added, lags), ranks, t, left, *how)
 
 
-def _ranks(first: Whitened, second: Whitened, lags: Sequence[int]) -> tuple[Array, Array]:
-    """Return the signed ranks of both sides, (m, lags, n) and each in its own weeks; (m, 1, n) without gaps."""
-    a, b = np.broadcast_arrays(*(signed_ranks(side) for side in _residuals(first, second, lags)))
-    return a, b
+def _mean(values: Array) -> Array:
+    return np.asarray(np.nanmean(values, axis=-1, keepdims=True))
 
 
-def _residuals(first: Whitened, second: Whitened, lags: Sequence[int]) -> tuple[Array, Array]:
-    """Return what each week adds: over a gap of either side, what it adds to the last week that both have."""
+def _ranks(added: tuple[Array, Array], lags: Sequence[int]) -> tuple[Array, Array]:
+    """Return the signed ranks of both sides (m, lags, n), the second moved to the weeks of the first."""
+    a, b = np.broadcast_arrays(*(signed_ranks(side) for side in added))
+    return met(a, b, lags)
+
+
+def _added(first: Whitened, second: Whitened, lags: Sequence[int]) -> tuple[Array, Array]:
+    """Return what each week adds to the last that both sides have, each side in its own weeks; (m, 1, n) without gaps.
+
+    Where the week before is there on both sides that is the residual of the regression.
+    """
     if not any(missing_inside(np.isfinite(side.series)).any() for side in (first, second)):
         return first.residuals[:, None], second.residuals[:, None]
-    met = np.stack([np.isfinite(shifted(second.series, lag)) for lag in lags], axis=-2)
-    meets = np.stack([np.isfinite(shifted(first.series, -lag)) for lag in lags], axis=-2)
-    return beside(first, met), beside(second, meets)
+    meets_first = np.stack([np.isfinite(shifted(second.series, lag)) for lag in lags], axis=-2)
+    meets_second = np.stack([np.isfinite(shifted(first.series, -lag)) for lag in lags], axis=-2)
+    return beside(first, meets_first), beside(second, meets_second)

@@ -63,6 +63,27 @@ def fisher_interval(r: Array, n_effective: Array, confidence: float = 0.95) -> t
     return low, high
 
 
+def rank_interval(r: Array, n: Array, confidence: float = 0.95) -> tuple[Array, Array]:
+    """Return the confidence limits of a rank correlation of n pairs without memory (Bonett and Wright 2000).
+
+    Fisher's z with variance (1 + r^2 / 2) / (n - 3), as ranks need; -1 to 1 where too few pairs are left.
+    """
+    half = stats.norm.ppf(0.5 + confidence / 2) * np.sqrt((1 + r**2 / 2) / np.maximum(n - MIN_EFFECTIVE, 1e-12))
+    z = np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15))
+    blind = np.asarray(n) <= MIN_EFFECTIVE
+    return np.where(blind, -1.0, np.tanh(z - half)), np.where(blind, 1.0, np.tanh(z + half))
+
+
+def excluded_r(r: Array, n: Array, confidence: float = 0.95) -> Array:
+    """Return the smallest |r| that two one-sided tests exclude, each at 1 - confidence (Schuirmann 1987).
+
+    The larger end of the interval with 2 confidence - 1: a correlation of that size or more, of either sign, is not
+    compatible with the data.
+    """
+    low, high = rank_interval(r, n, 2 * confidence - 1)
+    return np.maximum(np.abs(low), np.abs(high))
+
+
 def t_test(r: Array, n_effective: Array) -> Array:
     """Return the two-sided p-value of r from t with n_eff - 2 degrees of freedom; NaN at or below 2 effective weeks."""
     freedom = np.asarray(n_effective) - 2.0

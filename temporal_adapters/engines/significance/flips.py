@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from temporal_adapters.engines.significance.autoregression import Array
 
@@ -47,14 +46,3 @@ def p_values(observed: Array, drawn: Array) -> Array:
     """
     p = (1.0 + (drawn >= np.abs(observed) - _TIE).sum(axis=0)) / (len(drawn) + 1.0)
     return np.asarray(np.where(np.isnan(observed), np.nan, p))
-
-
-def heaviest(terms: Array) -> tuple[NDArray[np.int64], Array, Array]:
-    """Return the week (...) that speaks most for each statistic's sign, its share of all |terms|, the others."""
-    filled = np.nan_to_num(terms)
-    direction = np.where(statistic(terms) < 0, -1.0, 1.0)[..., None]
-    week = np.argmax(filled * direction, axis=-1)
-    weight = np.take_along_axis(filled * direction, week[..., None], axis=-1)[..., 0]
-    rest = filled.copy()
-    np.put_along_axis(rest, week[..., None], 0.0, axis=-1)
-    return week, weight / np.maximum(np.abs(filled).sum(axis=-1), 1e-300), rest

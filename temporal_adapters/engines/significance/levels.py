@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from temporal_adapters.engines.significance import autoregression, flips, multiplicity
+from temporal_adapters.engines.significance.adjusting import adjusted, out_of_draws
 from temporal_adapters.engines.significance.autoregression import Array
 from temporal_adapters.engines.significance.pairs import correlations, pearson
 
@@ -74,6 +75,7 @@ def levels(
     draws: int = DRAWS,
     seed: int | Sequence[int] = 0,
     joint: bool = True,
+    adjust: Array | None = None,
 ) -> Levels:
     """Test whether the levels of two weekly series move together beyond what persistence produces (test L).
 
@@ -89,6 +91,8 @@ def levels(
     joint
         Keep the correlation of innovations between rows of one side (questions of one study); off for rows that are
         independent worlds.
+    adjust
+        (q, n) weekly regressors that are taken out of both series, and of every null draw.
 
     Returns
     -------
@@ -108,9 +112,9 @@ def levels(
     >>> bool(abs(found.r[0, 0]) < 1), bool(0 < found.p[0, 0] <= 1)
     (True, True)
     """
-    sides = (np.atleast_2d(np.asarray(x, dtype=np.float64)), np.atleast_2d(np.asarray(y, dtype=np.float64)))
+    sides = [adjusted(np.atleast_2d(np.asarray(side, dtype=np.float64)), adjust) for side in (x, y)]
     first, second = np.broadcast_arrays(*sides)
-    drawn = null(first, second, lags, draws, seed, joint)
+    drawn = null(first, second, lags, draws, seed, joint, adjust)
     return Levels(tuple(lags), correlations(first, second, lags), drawn)
 
 
@@ -142,6 +146,7 @@ def null(
     draws: int,
     seed: int | Sequence[int],
     joint: bool = True,
+    adjust: Array | None = None,
 ) -> Array:
     """Return |r| at every lag under independence: (draws, m, lags).
 
@@ -156,6 +161,8 @@ def null(
     joint
         Keep the correlation of innovations between rows of one side (questions of one study); off for rows that are
         independent worlds.
+    adjust
+        (q, n) regressors taken out of every draw; the series given are without them already.
     """
     rng = np.random.default_rng(seed)
     processes = [null_process(series) for series in (first, second)]
@@ -164,7 +171,7 @@ def null(
     for start in range(0, draws, DRAWS_AT_ONCE):
         size = min(DRAWS_AT_ONCE, draws - start)
         sides = [
-            _draw_side(rng, series, process, mixer, size)
+            _draw_side(rng, series, process, mixer, size, adjust)
             for series, process, mixer in zip((first, second), processes, mixers, strict=True)
         ]
         parts.append(np.abs(_lagged_correlations(sides[0], sides[1], lags)))
@@ -177,6 +184,7 @@ def _draw_side(
     process: Array,
     mixer: Array | None,
     draws: int,
+    adjust: Array | None,
 ) -> Draws:
     noise = rng.standard_normal((*series.shape, draws), dtype=np.float32)
     if mixer is not None:
@@ -184,6 +192,7 @@ def _draw_side(
     drawn = autoregression.draw(process, series.shape[1], noise)
     # Near a unit root a draw lies far from 0: single precision would lose its movement in the sums of squares.
     drawn -= drawn[:, :1].copy()
+    out_of_draws(drawn, adjust, np.isfinite(series))
     drawn[~np.isfinite(series)] = np.nan
     return drawn
 

@@ -11,25 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.engines.significance import alternates, effective, multiplicity
+from temporal_adapters.engines.significance import alternates, effective
+from temporal_adapters.engines.significance.adjusting import share_left
 from temporal_adapters.engines.significance.autoregression import MIN_ROWS, Array
-from temporal_adapters.engines.significance.changes import Changes, changes
-from temporal_adapters.engines.significance.levels import levels
+from temporal_adapters.engines.significance.changes import Changes
 from temporal_adapters.engines.significance.pairs import pearson, shifted
 from temporal_adapters.engines.significance.stationarity import stationarity
 from temporal_adapters.ground.errors import CorrelateError
+from temporal_adapters.stages.correlate.calendar import regressors
 from temporal_adapters.stages.correlate.pairs import Pairs
-from temporal_adapters.stages.correlate.records import Analysis, Result, Test, verdict
+from temporal_adapters.stages.correlate.records import Analysis, Result, verdict
 from temporal_adapters.stages.correlate.rhythm import on_rhythm
 from temporal_adapters.stages.correlate.sentences import lag_words
+from temporal_adapters.stages.correlate.testing import changes_of, levels_of, tests, without, without_calendar
 from temporal_adapters.study.config.correlate import Correlate
 
 ALTERNATE_DRAWS = 1999
 """Null draws of an alternate test, at most: they are shown, not decided by."""
-
-LEVEL_STREAM = 1
-SIGN_STREAM = 2
-"""Streams of random numbers derived from the study's seed."""
 
 
 def analyse(pairs: Pairs, settings: Correlate) -> Analysis:
@@ -45,34 +43,35 @@ def analyse(pairs: Pairs, settings: Correlate) -> Analysis:
     if settings.every_weeks > 1:
         return _analyse_waves(pairs, settings)
     lags = sorted({*settings.lags, *settings.shown_lags})
-    moved = _changes(pairs, settings.lags, settings)
-    shown = _describe(pairs, lags, moved, settings)
-    results = _test(pairs, settings.lags, moved, shown, settings)
+    adjust = regressors(pairs.weeks, settings.adjust)
+    pairs = without(pairs, adjust)
+    moved = changes_of(pairs, settings.lags, settings, adjust)
+    shown = _describe(pairs, lags, moved, settings, adjust)
+    results = _test(pairs, settings.lags, moved, shown, settings, adjust)
     return Analysis(tuple(results), _facts(pairs, settings, moved))
 
 
 def _analyse_waves(pairs: Pairs, settings: Correlate) -> Analysis:
     """Analyse a survey with several weeks between its waves: one row per option and lag, one step per wave."""
     waves = on_rhythm(pairs, settings.every_weeks, settings.lags)
-    moved = _changes(waves.pairs, [0], settings)
-    results = _test(waves.pairs, [0], moved, _describe(waves.pairs, [0], moved, settings), settings)
+    adjust = regressors(waves.pairs.weeks, settings.adjust)
+    aligned = without(waves.pairs, adjust)
+    moved = changes_of(aligned, [0], settings, adjust)
+    results = _test(aligned, [0], moved, _describe(aligned, [0], moved, settings, adjust), settings, adjust)
     results = [replace(result, lag=lag) for result, lag in zip(results, waves.lags, strict=True)]
     shown = sorted(set(settings.shown_lags) - set(settings.lags))
     if shown:
         beside = on_rhythm(pairs, settings.every_weeks, shown)
-        other = _describe(beside.pairs, [0], _changes(beside.pairs, [0], settings), settings)
+        rest = without(beside.pairs, adjust)
+        other = _describe(rest, [0], changes_of(rest, [0], settings, adjust), settings, adjust)
         results += [replace(result, lag=lag) for result, lag in zip(other, beside.lags, strict=True)]
     results.sort(key=lambda result: (result.item, result.option, result.lag))
     facts = _facts(pairs, settings, moved)
     return Analysis(tuple(results), {**facts, "n_waves": pairs.n_shared, "n_waves_left_out": waves.n_left_out})
 
 
-def _changes(pairs: Pairs, lags: Sequence[int], settings: Correlate) -> Changes:
-    return changes(pairs.model, pairs.survey, lags, draws=settings.draws, seed=[settings.seed, SIGN_STREAM])
-
-
 def _facts(pairs: Pairs, settings: Correlate, moved: Changes) -> dict[str, Any]:
-    critical = moved.critical(settings.alpha)
+    critical = moved.critical(settings.alpha / 2)
     weeks = float(np.median(moved.correlation(moved.lags)[1]))
     return {
         "n_weeks": pairs.n_shared,
@@ -82,21 +81,24 @@ def _facts(pairs: Pairs, settings: Correlate, moved: Changes) -> dict[str, Any]:
         "draws": settings.draws,
         "seed": settings.seed,
         "alpha": settings.alpha,
+        "adjust": list(settings.adjust_names),
         "critical_t": critical,
         "detectable_r": effective.detectable_r(weeks, critical),
     }
 
 
-def _describe(pairs: Pairs, lags: Sequence[int], moved: Changes, settings: Correlate) -> list[Result]:
+def _describe(pairs: Pairs, lags: Sequence[int], moved: Changes, settings: Correlate, adjust: Array) -> list[Result]:
     """Return every option at every lag, not tested: options outermost, lags in the order given."""
     survey = np.stack([shifted(pairs.survey, lag) for lag in lags], axis=1)
     model = np.broadcast_to(pairs.model[:, None, :], survey.shape)
     r, n_pairs = pearson(model, survey), (np.isfinite(model) & np.isfinite(survey)).sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):  # a shown lag may have no pair: null in the tables
-        n_effective = effective.effective_weeks(model, survey)
+        n_effective = effective.effective_weeks(model, survey) * share_left(n_pairs, adjust)
         low, high = effective.fisher_interval(r, n_effective, settings.confidence)
     changes_r, changes_n = moved.correlation(lags)
-    changes_interval = effective.fisher_interval(changes_r, changes_n.astype(np.float64), settings.confidence)
+    n_left = changes_n * share_left(changes_n, adjust)
+    changes_interval = effective.rank_interval(changes_r, n_left, settings.confidence)
+    excluded = effective.excluded_r(changes_r, n_left, settings.confidence)
     return [
         Result(
             *pairs.names[row],
@@ -110,6 +112,7 @@ def _describe(pairs: Pairs, lags: Sequence[int], moved: Changes, settings: Corre
             changes_n=int(changes_n[row, index]),
             changes_ci_low=float(changes_interval[0][row, index]),
             changes_ci_high=float(changes_interval[1][row, index]),
+            changes_excluded=float(excluded[row, index]),
             dynamics=None,
             level=None,
             verdict="not tested",
@@ -120,15 +123,17 @@ def _describe(pairs: Pairs, lags: Sequence[int], moved: Changes, settings: Corre
 
 
 def _test(
-    pairs: Pairs, lags: Sequence[int], moved: Changes, shown: Sequence[Result], settings: Correlate
+    pairs: Pairs, lags: Sequence[int], moved: Changes, shown: Sequence[Result], settings: Correlate, adjust: Array
 ) -> list[Result]:
     """Return the results with both tests and everything beside them where a lag is tested."""
     tested = [result for result in shown if result.lag in lags]
     _require_testable(tested, settings)
-    level = levels(pairs.model, pairs.survey, lags, draws=settings.draws, seed=[settings.seed, LEVEL_STREAM])
-    by_changes = _tests(moved.statistic, moved.p, moved.p_family, settings)
-    by_levels = _tests(level.r, level.p, level.p_family, settings)
-    details = _details(pairs, moved)
+    level = levels_of(pairs, lags, settings, adjust)
+    by_changes = tests(moved.statistic, moved.p, moved.p_family, settings)
+    by_levels = tests(level.r, level.p, level.p_family, settings)
+    beside = without_calendar(pairs, lags, settings, adjust)
+    own = _details(pairs, moved, moved.critical(settings.alpha / 2))
+    details = [{**one, **other} for one, other in zip(own, beside, strict=True)]
     n_shown = len(shown) // len(pairs.names)
     found = []
     for index, result in enumerate(shown):
@@ -164,20 +169,14 @@ def _require_testable(tested: Sequence[Result], settings: Correlate) -> None:
             raise CorrelateError(f"{place}: a series is constant in the weeks that meet at this lag; exclude it")
 
 
-def _tests(value: Array, own: Array, family: Array, settings: Correlate) -> list[Test]:
-    """Return one test per option and lag, lags innermost."""
-    p = own.ravel()
-    q, q_by = multiplicity.benjamini_hochberg(p), multiplicity.benjamini_yekutieli(p)
-    columns = (value.ravel(), p, family.ravel(), q_by if settings.fdr == "by" else q, q_by)
-    return [Test(*(float(column[place]) for column in columns)) for place in range(len(p))]
-
-
-def _details(pairs: Pairs, moved: Changes) -> list[dict[str, Any]]:
+def _details(pairs: Pairs, moved: Changes, critical: float) -> list[dict[str, Any]]:
     """Return what stands beside test D, one entry per option and lag, lags innermost."""
-    heavy = moved.heaviest
+    heavy, five = moved.heaviest(1), moved.heaviest(5)
     shorter, longer = moved.p_at_order(-1), moved.p_at_order(1)
     roots = [[asdict(stationarity(series)) for series in side] for side in (pairs.model, pairs.survey)]
     model, survey = moved.white
+    pairs_left = moved.left * np.isfinite(moved.terms).sum(axis=-1)
+    whitened = np.minimum(model.order, survey.order) > 1  # one order less of 1 is no prewhitening at all
     return [
         {
             "order_model": int(model.order[row]),
@@ -185,11 +184,16 @@ def _details(pairs: Pairs, moved: Changes) -> list[dict[str, Any]]:
             "order_raised": bool(model.raised[row] or survey.raised[row]),
             "ljung_box_model": float(model.leftover_p[row]),
             "ljung_box_survey": float(survey.leftover_p[row]),
-            "p_order_minus_1": float(shorter[row, column]),
+            "p_order_minus_1": float(shorter[row, column]) if whitened[row] else None,
             "p_order_plus_1": float(longer[row, column]),
-            "heaviest_week": pairs.weeks[int(heavy.week[row, column])].isoformat(),
+            "detectable_r": effective.detectable_r(float(pairs_left[row, column]), critical),
+            "heaviest_week": pairs.weeks[int(heavy.weeks[row, column, 0])].isoformat(),
             "heaviest_week_share": float(heavy.share[row, column]),
+            "r_without_heaviest_week": float(heavy.r_without[row, column]),
             "p_without_heaviest_week": float(heavy.p_without[row, column]),
+            "heaviest_five_share": float(five.share[row, column]),
+            "r_without_heaviest_five": float(five.r_without[row, column]),
+            "p_without_heaviest_five": float(five.p_without[row, column]),
             "stationarity_model": roots[0][row],
             "stationarity_survey": roots[1][row],
         }

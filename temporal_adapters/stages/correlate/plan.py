@@ -22,6 +22,7 @@ from temporal_adapters.ground.storage import private_folder
 from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import RunFolder, digest_file, digest_json, load_table, read_manifest
 from temporal_adapters.study.config import Study, scientific
+from temporal_adapters.study.config.correlate import Correlate
 
 VERSION = 2
 _SHOWN_ONLY = ("shown_lags", "alternates", "confidence", "baselines")
@@ -52,7 +53,7 @@ class Deviation:
 def analysis_of(study: Study) -> dict[str, Any]:
     """Return the settings that decide what is tested and how, as flat ``section.key`` values."""
     sections: dict[str, Mapping[str, Any]] = {
-        "correlate": {key: value for key, value in scientific(study.correlate).items() if key not in _SHOWN_ONLY},
+        "correlate": _deciding(study.correlate),
         "panel": {key: value for key, value in scientific(study.panel).items() if key != "paths"},
     }
     for name in ("weeks", "model", "tokens", "train", "probe", "series"):
@@ -64,6 +65,12 @@ def analysis_of(study: Study) -> dict[str, Any]:
         asked = questionnaire.load(reference)
         flat[f"questionnaire {asked.name}"] = digest_json(_plain(asdict(asked)))
     return dict(_plain(flat))
+
+
+def _deciding(settings: Correlate) -> dict[str, Any]:
+    """Return what decides, files by their names."""
+    found = {key: value for key, value in scientific(settings).items() if key not in _SHOWN_ONLY}
+    return {**found, "adjust": list(settings.adjust_names)} if settings.adjust else found
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from temporal_adapters.engines.significance.alternates import Alternate
 
-Verdict = Literal["tracks", "tracks weekly changes", "co-trends only", "no evidence", "contradictory", "not tested"]
+Verdict = Literal["tracks", "tracks weekly changes", "co-trends", "no evidence", "contradictory", "not tested"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ class Result:
         Pearson's r of the levels, pairs of weeks, effective pairs, interval.
     changes_r, changes_n, changes_ci_low, changes_ci_high
         Correlation of the signed ranks of the prewhitened changes, its pairs and interval.
+    changes_excluded
+        Smallest |r| of changes that two one-sided tests exclude at 1 - confidence each (Schuirmann 1987): what "not
+        shown" leaves open lies below it.
     dynamics, level
         The two tests; None at lags that are shown only.
     verdict
@@ -68,6 +71,7 @@ class Result:
     changes_n: int
     changes_ci_low: float
     changes_ci_high: float
+    changes_excluded: float
     dynamics: Test | None
     level: Test | None
     verdict: Verdict
@@ -90,12 +94,34 @@ class Analysis:
 
 
 def verdict(changes: Test | None, levels: Test | None, alpha: float) -> Verdict:
-    """Return what the two tests say together, by their family-wise p-values."""
+    """Return what the two tests say together, by their family-wise p-values.
+
+    Both test one null hypothesis per option and lag, that the series are unrelated. To hold `alpha` over both, one of
+    them must find the pair at half of it (Bonferroni); of a pair found, the other may then be read at the whole of it,
+    as Holm (1979) does.
+    """
     if changes is None or levels is None:
         return "not tested"
+    if min(changes.p_family, levels.p_family) > alpha / 2:
+        return "no evidence"
     moves, level_moves = changes.p_family <= alpha, levels.p_family <= alpha
     if moves and level_moves:
         return "tracks" if changes.statistic * levels.statistic > 0 else "contradictory"
-    if moves:
-        return "tracks weekly changes"
-    return "co-trends only" if level_moves else "no evidence"
+    return "tracks weekly changes" if moves else "co-trends"
+
+
+STRENGTH: tuple[Verdict, ...] = (
+    "tracks",
+    "tracks weekly changes",
+    "co-trends",
+    "contradictory",
+    "no evidence",
+    "not tested",
+)
+"""Verdicts from the strongest to none."""
+
+
+def falls(result: Result) -> bool:
+    """Say whether a verdict is weaker once the calendar is taken out of both series."""
+    other = result.details.get("calendar_verdict")
+    return other is not None and STRENGTH.index(other) > STRENGTH.index(result.verdict)

@@ -25,7 +25,7 @@ from temporal_adapters.study.artifacts.layout import LAGS_FILE, PLAN_FILE, SENTE
 from temporal_adapters.study.config import Study, scientific
 
 STAGE = "correlate"
-VERSION = 2
+VERSION = 3
 
 
 def expected(study: Study, run: RunFolder) -> list[Expected]:
@@ -33,8 +33,12 @@ def expected(study: Study, run: RunFolder) -> list[Expected]:
     series = read_manifest(run.series)
     if study.survey is None or series is None or SERIES_FILE not in series.outputs:
         return []
-    config = {"correlate": scientific(study.correlate), "survey": {"source": study.survey.source}}
+    settings = study.correlate
+    decided = scientific(settings) | ({"adjust": list(settings.adjust_names)} if settings.adjust else {})
+    config = {"correlate": decided, "survey": {"source": study.survey.source}}
     inputs = {SERIES_FILE: str(series.outputs[SERIES_FILE]["sha256"])}
+    for path in settings.adjust_files:
+        inputs[f"adjust {path.name}"] = digest_file(path) if path.is_file() else "missing"
     if run.plan.is_file():
         inputs[PLAN_FILE] = digest_file(run.plan)
     return [Expected(run.lags, STAGE, VERSION, config, inputs)]

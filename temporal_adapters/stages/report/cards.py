@@ -5,13 +5,14 @@ Takes the material of a report and its option views, gives `Markup`. Knows no fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from temporal_adapters.stages.report import charts
 from temporal_adapters.stages.report.markup import Markup, element
 from temporal_adapters.stages.report.material import Material
 from temporal_adapters.stages.report.numbers import decimal, p_words, percent, signed
-from temporal_adapters.stages.report.option import Curve, Finding, OptionView
+from temporal_adapters.stages.report.option import VERDICTS, Curve, Finding, OptionView
 from temporal_adapters.stages.report.results import sentence, verdict_mark
 from temporal_adapters.stages.report.sections import section
 from temporal_adapters.stages.report.views import reference, shown
@@ -100,18 +101,40 @@ def _robust(one: Finding) -> Markup:
     ]
     if known.get("heaviest_week") is not None:
         parts.append(
-            f"The week of {known['heaviest_week']} carries {percent(known.get('heaviest_week_share'))} of the "
-            f"evidence; without it {p_words('p', known.get('p_without_heaviest_week'))} (own p of the changes)."
+            f"The week of {known['heaviest_week']} carries {percent(known.get('heaviest_week_share'))} of the evidence "
+            f"by raw products; {_without(known, 'week')}. The heaviest five carry "
+            f"{percent(known.get('heaviest_five_share'))}; {_without(known, 'five')}."
         )
-    if known.get("p_order_minus_1") is not None:
-        parts.append(
-            f"With one order less or more in the prewhitening: {p_words('p', known['p_order_minus_1'])}, "
-            f"{p_words('p', known.get('p_order_plus_1'))}."
-        )
+    if known.get("p_order_plus_1") is not None:
+        shorter = known.get("p_order_minus_1")
+        less = "" if shorter is None else f"one order less {p_words('p', shorter)}, "
+        parts.append(f"In the prewhitening {less}one order more {p_words('p', known['p_order_plus_1'])}.")
+    parts.append(_calendar(one))
     if known.get("order_raised"):
         parts.append("The order of the prewhitening was raised because residuals were still autocorrelated.")
     naive = one.not_valid_here.get("pearson_p")
     if naive is not None:
         words = "Not valid here, for comparison with the literature only: Pearson's p that ignores persistence,"
         parts.append(f"{words} {p_words('p', naive)}.")
-    return el("p", " ".join(parts), class_="note")
+    return el("p", " ".join(part for part in parts if part), class_="note")
+
+
+def _without(known: Mapping[str, Any], what: str) -> str:
+    r, p = known.get(f"r_without_heaviest_{what}"), known.get(f"p_without_heaviest_{what}")
+    return f"without {'it' if what == 'week' else 'them'} r of changes {decimal(r)}, {p_words('p', p)}"
+
+
+def _calendar(one: Finding) -> str:
+    """Return what is left with the calendar taken out of both series, and whether the verdict falls."""
+    known = one.details
+    verdict = known.get("calendar_verdict")
+    if verdict is None:
+        return ""
+    weaker = VERDICTS.index(verdict) > VERDICTS.index(one.verdict)
+    falls = f"With the calendar (season, month, four weeks) removed the verdict falls to {verdict!r}"
+    words = falls if weaker else "With the calendar (season, month, four weeks) removed"
+    return (
+        f"{words}: r of changes {decimal(known.get('calendar_changes_r'))}, family-wise "
+        f"{p_words('p', known.get('calendar_p_family'))} (changes), "
+        f"{p_words('p', known.get('calendar_level_p_family'))} (levels)."
+    )

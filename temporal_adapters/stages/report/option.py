@@ -58,6 +58,8 @@ class Finding:
     ----------
     r, ci_low, ci_high, n_pairs, n_effective
         Pearson's r of the levels, its interval, pairs of weeks, and how many independent pairs these are worth.
+    changes_r, changes_ci_low, changes_ci_high, changes_excluded
+        Correlation of what each week adds, its interval, and the smallest |r| of changes that is excluded.
     p_changes, q_changes, p_levels, q_levels
         Family-wise p and q of the two tests: of week-to-week changes, and of levels.
     verdict
@@ -76,6 +78,10 @@ class Finding:
     ci_high: Value
     n_pairs: int
     n_effective: Value
+    changes_r: Value
+    changes_ci_low: Value
+    changes_ci_high: Value
+    changes_excluded: Value
     p_changes: Value
     q_changes: Value
     p_levels: Value
@@ -127,7 +133,7 @@ class OptionView:
         return lag, [a for a, _ in both], [b for _, b in both]
 
 
-VERDICTS = ("tracks", "tracks weekly changes", "co-trends only", "contradictory", "no evidence", "not tested")
+VERDICTS = ("tracks", "tracks weekly changes", "co-trends", "contradictory", "no evidence", "not tested")
 """Verdicts from the strongest to none."""
 
 
@@ -157,6 +163,10 @@ def _finding(one: Mapping[str, Any]) -> Finding:
     changes, levels = one["dynamics"], one["level"]
     return Finding(
         **{name: one[name] for name in ("item", "option", "lag", "r", "ci_low", "ci_high", "n_pairs", "n_effective")},
+        changes_r=one.get("changes_r"),
+        changes_ci_low=one.get("changes_ci_low"),
+        changes_ci_high=one.get("changes_ci_high"),
+        changes_excluded=one.get("changes_excluded"),
         p_changes=changes["p_family"],
         q_changes=changes["q"],
         p_levels=levels["p_family"],

@@ -6,7 +6,8 @@ Takes the material of a report and its option views, gives `Markup`. Knows no fi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from temporal_adapters.stages.report.axes import Value
 from temporal_adapters.stages.report.markup import Markup, element
@@ -21,7 +22,7 @@ el = element
 _MEANING = {
     "tracks": "levels and week-to-week changes both move with the survey",
     "tracks weekly changes": "week-to-week changes move with the survey, levels no more than persistence makes them",
-    "co-trends only": "levels share a trend, but week-to-week changes do not move together",
+    "co-trends": "levels share a drift; common week-to-week changes were not shown",
     "contradictory": "levels and changes point in opposite directions",
     "no evidence": "nothing beyond what two unrelated persistent series show",
 }
@@ -65,11 +66,16 @@ def _family(material: Material) -> str:
     words = (
         f"Tested at lag {lags} (weeks; positive = the model leads), {plural(facts['family_size'], 'test')} of "
         f"{plural(facts['n_options'], 'option')} over {facts['n_weeks']} shared weeks. p is family-wise, and "
-        f"verdicts hold that error rate at {settings.alpha:g}; q controls the false discovery rate. Nothing was "
-        "smoothed before testing."
+        f"verdicts hold {settings.alpha:g} over the family and both tests: one of them must find a pair at half of it. "
+        f"q controls the false discovery rate. Nothing was smoothed before testing.{_taken_out(facts)}"
     )
     reach = facts.get("detectable_r")
     return words if reach is None else f"{words} Correlations of changes below {decimal(reach)} would mostly be missed."
+
+
+def _taken_out(facts: Mapping[str, Any]) -> str:
+    names = facts.get("adjust")
+    return f" Taken out of both series before testing: {', '.join(names)}." if names else ""
 
 
 def verdict_mark(verdict: str) -> Markup:
@@ -99,8 +105,14 @@ def sentence(one: Finding) -> str:
         interval = f" (95\u00a0% CI {decimal(one.ci_low)} to {decimal(one.ci_high)})"
     return (
         f"r\u00a0=\u00a0{decimal(one.r)}{interval} at lag {signed(one.lag)} over {plural(one.n_pairs, 'week')}, "
-        f"changes {p_words('q', one.q_changes)}, levels {p_words('q', one.q_levels)}."
+        f"levels {p_words('p', one.p_levels)}; changes: {_changes(one)}{p_words('p', one.p_changes)} (family-wise)."
     )
+
+
+def _changes(one: Finding) -> str:
+    if one.changes_r is None or one.changes_ci_low is None or one.changes_ci_high is None:
+        return ""
+    return f"r {decimal(one.changes_r)} ({decimal(one.changes_ci_low)} to {decimal(one.changes_ci_high)}), "
 
 
 _COLUMNS = (

@@ -12,6 +12,8 @@ from temporal_adapters.study.config import Study, scientific
 
 STAGE = "trust"
 VERSION = 6
+_UNUSED = ("adjust",)
+"""Settings of `correlate` that no figure of trust hangs on."""
 TABLES = (SERIES_FILE, CELLS_FILE, SETTINGS_FILE)
 
 
@@ -20,7 +22,8 @@ def expected(study: Study, run: RunFolder) -> list[Expected]:
     series = read_manifest(run.series)
     if study.survey is None or series is None or not set(TABLES) <= set(series.outputs):
         return []
-    config = {"correlate": scientific(study.correlate), "survey": {"source": study.survey.source}}
+    settings = {name: value for name, value in scientific(study.correlate).items() if name not in _UNUSED}
+    config = {"correlate": settings, "survey": {"source": study.survey.source}}
     inputs = {name: str(series.outputs[name]["sha256"]) for name in TABLES}
     if placebos := placebo_series.digest(run):
         inputs[placebo_series.FILE] = placebos

@@ -31,7 +31,8 @@ def Later(default: Any = ..., **more: Any) -> Any:  # noqa: N802
     return Field(default, json_schema_extra={"later": True}, **more)
 
 
-def _resolve(value: Path, info: ValidationInfo) -> Path:
+def in_study(value: Path, info: ValidationInfo) -> Path:
+    """Return a path of a study file: relative to its folder, with ``{run}`` as the run folder."""
     places = info.context or {}
     text = str(value)
     if "{run}" in text:
@@ -40,7 +41,7 @@ def _resolve(value: Path, info: ValidationInfo) -> Path:
     return path if path.is_absolute() else Path(places.get("folder", "")) / path
 
 
-StudyPath = Annotated[Path, AfterValidator(_resolve)]
+StudyPath = Annotated[Path, AfterValidator(in_study)]
 """A path: relative to the study file's folder (the current folder for a shipped study); ``{run}`` is the run folder."""
 
 

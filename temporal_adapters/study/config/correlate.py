@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from temporal_adapters.study.config.base import Operational, Section, StudyPath
+from temporal_adapters.study.config.base import Later, Operational, Section, StudyPath, in_study
+
+_CALENDAR = ("season", "month", "four_weeks", "trend")
+_HOLIDAYS = re.compile(r"holidays:[A-Z]{2}(-[A-Z0-9]{1,3})?")
+
+
+def _adjustment(value: str, info: ValidationInfo) -> str:
+    if value in _CALENDAR or _HOLIDAYS.fullmatch(value):
+        return value
+    if value.lower().endswith(".csv"):
+        return str(in_study(Path(value), info))
+    known = ", ".join(_CALENDAR)
+    raise ValueError(f"{value!r} is none of {known}, holidays:GB (an ISO country), or a .csv file")
+
+
+Adjustment = Annotated[str, AfterValidator(_adjustment)]
 
 Alternate = Literal["prewhitened-spearman", "phase-randomisation", "adl-hc3", "effective-n-t", "block-bootstrap"]
 
@@ -21,7 +38,7 @@ class Correlate(Section):
     """Lags in weeks that are shown but not tested."""
 
     alpha: float = Field(0.05, gt=0, lt=1)
-    """Family-wise error rate of the headline."""
+    """Family-wise error rate of the verdicts, over all options, lags and both tests."""
 
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """Level of the intervals."""
@@ -44,12 +61,26 @@ class Correlate(Section):
     every_weeks: int = Field(1, ge=1, le=26)
     """Weeks between the survey's waves; lags stay in weeks, memory is then modelled from wave to wave."""
 
+    adjust: tuple[Adjustment, ...] = Later(())
+    """What is taken out of both series before they are tested: season, month, four_weeks, trend, holidays:GB (any
+    country), or the columns of a CSV file with a column `date`. The calendar is always tried beside the headline."""
+
     baselines: tuple[StudyPath, ...] = Operational(())
     """Tidy CSV files (date, question, option, value) of other series, such as word counts, that the adapters' are
     compared with; the file's name is theirs."""
 
     min_weeks: int = Field(12, ge=12)
     """Shared weeks below which a pair is refused."""
+
+    @property
+    def adjust_files(self) -> tuple[Path, ...]:
+        """Files among what is taken out."""
+        return tuple(Path(name) for name in self.adjust if name not in _CALENDAR and not _HOLIDAYS.fullmatch(name))
+
+    @property
+    def adjust_names(self) -> tuple[str, ...]:
+        """What is taken out, files by their name: wherever they lie, their content counts."""
+        return tuple(Path(name).name for name in self.adjust)
 
     @model_validator(mode="after")
     def _has_each_lag_once(self) -> Self:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from temporal_adapters.study.config.base import Section, _resolve
+from temporal_adapters.study.config.base import Section, in_study
 from temporal_adapters.study.config.probe import FILE_ENDINGS
 
 
@@ -28,4 +28,4 @@ class Placebo(Section):
     @field_validator("questionnaire")
     @classmethod
     def _finds_file(cls, value: str | None, info: ValidationInfo) -> str | None:
-        return str(_resolve(Path(value), info)) if value is not None and value.endswith(FILE_ENDINGS) else value
+        return str(in_study(Path(value), info)) if value is not None and value.endswith(FILE_ENDINGS) else value

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from temporal_adapters.study.config.base import Operational, Section, _resolve
+from temporal_adapters.study.config.base import Operational, Section, in_study
 
 FILE_ENDINGS = (".yaml", ".yml", ".csv")
 
@@ -53,7 +53,7 @@ class Probe(Section):
     @field_validator("questionnaires")
     @classmethod
     def _finds_files(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        return tuple(str(_resolve(Path(one), info)) if one.endswith(FILE_ENDINGS) else one for one in value)
+        return tuple(str(in_study(Path(one), info)) if one.endswith(FILE_ENDINGS) else one for one in value)
 
     @field_validator("methods")
     @classmethod
