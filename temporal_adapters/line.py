@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     import polars as pl
 
     from temporal_adapters.scale import Engine
-    from temporal_adapters.stages.survey.link import Linked
+    from temporal_adapters.stages.survey import Linked
     from temporal_adapters.stages.train import Item
     from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder
-    from temporal_adapters.study.config import Study
-    from temporal_adapters.study.config.survey import Survey
+    from temporal_adapters.study.config import Study, Survey
 
 Say = Callable[[str], None]
 """Hears one sentence about a finished stage."""
@@ -179,8 +178,7 @@ def _pretrain(work: Work) -> None:
 
 def _check_made(work: Work) -> None:
     """Refuse a base that has just been made and cannot be used, before anything is trained on it."""
-    from temporal_adapters.stages.base.check import Wanted
-    from temporal_adapters.stages.base.stage import ensure
+    from temporal_adapters.stages.base import Wanted, ensure
 
     settings = work.study.model.model_copy(update={"base": str(work.run.base), "revision": None})
     ensure(settings, Wanted.of(work.study, longest=1))
@@ -196,7 +194,7 @@ def check_questions(study: Study) -> list[str]:
     """
     from temporal_adapters.engines.model import load_tokenizer
     from temporal_adapters.stages import probe
-    from temporal_adapters.stages.probe.check import require_separable
+    from temporal_adapters.stages.probe import require_separable
 
     return require_separable(probe.load_questionnaires(study), load_tokenizer(study.model), study.probe.methods)
 
@@ -374,14 +372,14 @@ def _said_others(work: Work) -> list[pl.DataFrame]:
 
 def _baseline(study: Study, path: Path) -> pl.DataFrame:
     """Return the series of one baseline file in the questionnaires' names; its weeks are the study's."""
-    from temporal_adapters.study.config.survey import Survey
+    from temporal_adapters.study.config import Survey
 
     return _link(study, Survey(paths=(path,), source=path.stem, format="tidy", unit="mean", min_base=1)).series
 
 
 def _link(study: Study, settings: Survey) -> Linked:
     from temporal_adapters.stages import survey
-    from temporal_adapters.stages.weeks.windows import wave_keys
+    from temporal_adapters.stages.weeks import wave_keys
     from temporal_adapters.study import questionnaire
 
     observed = survey.read_observations(settings)
@@ -412,7 +410,7 @@ def _base(study: Study, run: RunFolder) -> Sequence[Expected]:
 
 
 def _adapters(study: Study, run: RunFolder) -> Sequence[Expected]:
-    from temporal_adapters.stages.train.plan import expected
+    from temporal_adapters.stages.train import expected
 
     return expected(study, run)
 

@@ -25,7 +25,7 @@ def _convert(
     """Write a model as a plain Hugging Face folder with its tokenizer, for `model.base`."""
     from typing import get_args
 
-    from temporal_adapters.engines.model.convert import Dtype, convert
+    from temporal_adapters.engines.model import Dtype, convert
     from temporal_adapters.ground.errors import UsageError
 
     known: tuple[Dtype, ...] = get_args(Dtype)
@@ -71,9 +71,9 @@ def _check(
 
     from temporal_adapters.engines.model import LoraShape, load_base
     from temporal_adapters.ground.errors import UsageError
-    from temporal_adapters.stages.base.check import Wanted, examine
-    from temporal_adapters.stages.train.job import Attention
-    from temporal_adapters.study.config.model import Model
+    from temporal_adapters.stages.base import Wanted, examine
+    from temporal_adapters.stages.train import Attention
+    from temporal_adapters.study.config import Model
 
     for name, value, known in (
         ("--attention", attention, get_args(Attention)),
@@ -99,7 +99,7 @@ def _check(
 
 def _separable(reference: str, tokenizer: Any, methods: tuple[str, ...]) -> list[str]:
     """Return what in a questionnaire cannot be told apart under this tokenizer."""
-    from temporal_adapters.stages.probe.check import check_tokens
+    from temporal_adapters.stages.probe import check_tokens
     from temporal_adapters.study.questionnaire import load
 
     found = check_tokens(load(reference, methods=methods), tokenizer, methods)

@@ -24,8 +24,7 @@ def choose_engine(
 ) -> Engine:
     """Return the engine that the options describe."""
     from temporal_adapters.ground.errors import UsageError
-    from temporal_adapters.scale import Engine
-    from temporal_adapters.scale.settings import Name
+    from temporal_adapters.scale import Engine, Name
 
     pairs = [option.partition("=") for option in slurm]
     odd = next((option for option, (_, sign, _) in zip(slurm, pairs, strict=True) if not sign), None)

@@ -22,7 +22,7 @@ from temporal_adapters.cli.session import (
 
 if TYPE_CHECKING:
     from temporal_adapters.scale import Engine
-    from temporal_adapters.study.artifacts.documents import Mixed
+    from temporal_adapters.study.artifacts import Mixed
 
 PostsOption = Annotated[
     Path | None, typer.Option("--posts", help="CSV, TSV or Parquet file of labelled posts; without it simulated ones.")
@@ -99,7 +99,7 @@ def stage(session: Session, engine: Engine | None = None) -> Mixed:
 
 
 def _say(session: Session, found: Mixed) -> None:
-    from temporal_adapters.proof.mix.summary import sentences
+    from temporal_adapters.proof.mix import sentences
 
     for line in sentences(found):
         typer.echo(line)
@@ -107,7 +107,7 @@ def _say(session: Session, found: Mixed) -> None:
 
 
 def _say_plan(session: Session, gpu: str | None, as_json: bool) -> None:
-    from temporal_adapters.engines.model.base import choose_device
+    from temporal_adapters.engines.model import choose_device
     from temporal_adapters.proof import mix
 
     device = gpu or ("H200" if choose_device(session.study.model.device).type == "cuda" else "CPU")

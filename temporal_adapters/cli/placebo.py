@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from temporal_adapters.cli.session import Session
     from temporal_adapters.proof.validate.dealing import Split
-    from temporal_adapters.study.artifacts.documents import Trust
+    from temporal_adapters.study.artifacts import Trust
 
 PlaceboOption = Annotated[
     bool,

@@ -72,7 +72,7 @@ def _ask_folders(session: Session, adapters: list[Path], to: Path | None) -> Non
 
     from temporal_adapters.engines.model import load_base
     from temporal_adapters.stages import probe
-    from temporal_adapters.stages.probe.direct import answer
+    from temporal_adapters.stages.probe import answer
 
     settings, base = session.study.probe, load_base(session.study.model)
     asked = probe.load_questionnaires(session.study)
@@ -92,8 +92,8 @@ def _percent(share: float | None) -> str:
 def _dry_run(session: Session) -> None:
     from temporal_adapters.engines.model import load_tokenizer
     from temporal_adapters.stages import probe
+    from temporal_adapters.stages.probe import find_targets
     from temporal_adapters.stages.probe.preview import preview
-    from temporal_adapters.stages.probe.targets import find_targets
     from temporal_adapters.study.artifacts import read_manifest
 
     study, run = session.study, session.run

@@ -27,9 +27,8 @@ def _check(
     tokens_only: Annotated[bool, typer.Option("--tokens-only", help="Load the tokenizer, not the model.")] = False,
 ) -> None:
     """Check a questionnaire: rules, tokens, and how much the base says about its options at all."""
-    from temporal_adapters.stages.probe.check import check_mass, check_tokens
-    from temporal_adapters.study.config.model import Model
-    from temporal_adapters.study.config.probe import Probe
+    from temporal_adapters.stages.probe import check_mass, check_tokens
+    from temporal_adapters.study.config import Model, Probe
     from temporal_adapters.study.questionnaire import load
 
     settings, known = Model(base=base), _methods(Probe, methods)
@@ -74,7 +73,7 @@ def _import(
     all_formats: Annotated[bool, typer.Option("--all-formats", help="List what can be imported, and stop.")] = False,
 ) -> None:
     """Turn another program's questionnaire into ours; what it cannot say (wordings, aliases) is yours to add."""
-    from temporal_adapters.study.questionnaire.importers import FORMATS, import_file
+    from temporal_adapters.study.questionnaire import FORMATS, import_file
 
     if all_formats:
         for ending, meaning in FORMATS.items():
@@ -97,7 +96,7 @@ def _import(
 
 def _writer(target: Path) -> Any:
     if target.suffix == ".csv":
-        from temporal_adapters.study.questionnaire.twin import dumps
+        from temporal_adapters.study.questionnaire import dumps
     else:
         from temporal_adapters.study.questionnaire.native_text import dumps
     return dumps
@@ -108,8 +107,7 @@ def _export(
     target: Annotated[Path, typer.Option("--to", help="File to write: .yaml, .xlsx (XLSForm) or .csv (QSTN).")],
 ) -> None:
     """Write a questionnaire for another program, or as YAML."""
-    from temporal_adapters.study.questionnaire import load
-    from temporal_adapters.study.questionnaire.exporters import export_file
+    from temporal_adapters.study.questionnaire import export_file, load
 
     if target.suffix not in (".yaml", ".xlsx", ".csv"):
         raise UsageError(f"--to {target}: allowed are .yaml, .xlsx (XLSForm) and .csv (QSTN)")

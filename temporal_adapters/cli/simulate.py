@@ -43,8 +43,8 @@ def _simulate(
 
 
 def _write_labelled(session: Session, path: Path, per_label: int) -> None:
-    from temporal_adapters.study.config.simulate import Simulate
-    from temporal_adapters.worlds.labelled import write_labelled
+    from temporal_adapters.study.config import Simulate
+    from temporal_adapters.worlds import write_labelled
 
     n_posts = write_labelled(session.study.simulate or Simulate(), per_label, path)
     session.display.say(f"{path}: {n_posts} posts, {per_label} of every mood")

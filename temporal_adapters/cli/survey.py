@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from temporal_adapters.stages.survey import Aligned, Observations
     from temporal_adapters.study import questionnaire
-    from temporal_adapters.study.config.survey import Survey
+    from temporal_adapters.study.config import Survey
 
 _group = typer.Typer(help="Look at a survey before it is used.", no_args_is_help=True)
 
@@ -54,7 +54,7 @@ def _read(study: str, runs: Path, overrides: list[str]) -> _Seen:
     if settings is None:
         raise SurveyError("the study has no section `survey`")
     from temporal_adapters.stages import survey
-    from temporal_adapters.stages.weeks.windows import covered_days
+    from temporal_adapters.stages.weeks import covered_days
 
     observed = survey.read_observations(settings)
     weeks = session.study.weeks
@@ -73,7 +73,7 @@ def _check(
     """Print the study's survey as weekly series: n, standard errors, missing waves, sums, names without a partner."""
     seen = _read(study, runs, overrides)
     from temporal_adapters.stages import survey
-    from temporal_adapters.stages.weeks.windows import wave_keys
+    from temporal_adapters.stages.weeks import wave_keys
     from temporal_adapters.study import questionnaire
 
     weeks = seen.session.study.weeks

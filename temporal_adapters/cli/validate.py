@@ -93,7 +93,7 @@ def listed(references: str) -> str:
         If there is no such reference.
     """
     from temporal_adapters.ground.errors import UsageError
-    from temporal_adapters.study.config.validate import REFERENCES
+    from temporal_adapters.study.config import REFERENCES
 
     names = [name.strip() for name in references.split(",") if name.strip()]
     if names == ["none"]:

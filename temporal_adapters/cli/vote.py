@@ -13,7 +13,7 @@ from temporal_adapters.cli.session import DEFAULT_RUNS, QuietOption, RunsOption
 if TYPE_CHECKING:
     import polars as pl
 
-    from temporal_adapters.study.config.experiment import Baseline, LanguageModel
+    from temporal_adapters.study.config import Baseline, LanguageModel
 
 FileArgument = Annotated[Path, typer.Argument(help="Survey file: .sav, .dta, .csv or .parquet.")]
 MappingArgument = Annotated[str, typer.Argument(help="Mapping file, or the name of a shipped survey.")]
@@ -29,7 +29,7 @@ _vote = typer.Typer(
 def _check(file: FileArgument, mapping: MappingArgument, encoding: EncodingOption = None) -> None:
     """Show what a survey file and a mapping make of each other; refuse unknown codes."""
     from temporal_adapters.ground.errors import VoteError
-    from temporal_adapters.study.config.vote import load_mapping
+    from temporal_adapters.study.config import load_mapping
     from temporal_adapters.vote import check, files, respondents
 
     survey = files.open_survey(file, encoding)
@@ -83,8 +83,7 @@ def _preview(
 ) -> None:
     """Show what a model will read: prompts with examples and masks, tokens with their loss, or columns of numbers."""
     from temporal_adapters.engines.model import load_tokenizer
-    from temporal_adapters.vote import preview
-    from temporal_adapters.vote.experiment import Run
+    from temporal_adapters.vote import Run, preview
 
     settings, mapping, survey = _open(file, experiment, runs, encoding)
     run = Run(settings, mapping, survey, runs / settings.experiment)
@@ -104,7 +103,7 @@ def _run(
     quiet: QuietOption = None,
 ) -> None:
     """Run an experiment: conditions x models x folds; finished folds are skipped."""
-    from temporal_adapters.vote.experiment import Run
+    from temporal_adapters.vote import Run
 
     settings, mapping, survey = _open(file, experiment, runs, encoding)
     display = Display(quiet)
@@ -131,7 +130,7 @@ def _report(
     draws: Annotated[int, typer.Option("--draws", help="Bootstrap draws.", min=100)] = 2000,
 ) -> None:
     """Write tables (CSV), figures (SVG) and one page (HTML) of a finished experiment, and print the main table."""
-    from temporal_adapters.study.config.experiment import load_experiment
+    from temporal_adapters.study.config import load_experiment
     from temporal_adapters.vote import page
 
     settings, folder = load_experiment(experiment, runs)
@@ -183,13 +182,13 @@ def _simulate(
 
 
 def _mapping(reference: str, folder: Path) -> Any:
-    from temporal_adapters.study.config.vote import load_mapping
+    from temporal_adapters.study.config import load_mapping
 
     return load_mapping(folder / reference if reference.endswith((".yaml", ".yml")) else reference)
 
 
 def _open(file: Path, experiment: str, runs: Path, encoding: str | None) -> tuple[Any, Any, Any]:
-    from temporal_adapters.study.config.experiment import load_experiment
+    from temporal_adapters.study.config import load_experiment
     from temporal_adapters.vote import files
 
     settings, folder = load_experiment(experiment, runs)

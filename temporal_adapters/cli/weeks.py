@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from temporal_adapters.study.config.panel import Panel
+    from temporal_adapters.study.config import Panel
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Look at the beginning of each file; write nothing.")]
 ReaderOption = Annotated[
@@ -54,7 +54,7 @@ def _build_weeks(
         _print_previews(session)
         return
     if engine == "spark":
-        from temporal_adapters.scale.spark import build_weeks
+        from temporal_adapters.scale import build_weeks
 
         manifest = build_weeks(session.study, session.run, master=master, listener=session.display)
     elif engine == "ray":
@@ -163,8 +163,7 @@ def _check(
 
 def _panel_settings(paths: list[Path] | None, study: str | None, runs: Path, overrides: list[str]) -> tuple[Panel, str]:
     """Return the settings that count, and the zone in which days begin."""
-    from temporal_adapters.study.config import load_study
-    from temporal_adapters.study.config.panel import Panel
+    from temporal_adapters.study.config import Panel, load_study
 
     if study is None and paths and not overrides:
         return Panel(paths=tuple(paths)), "UTC"

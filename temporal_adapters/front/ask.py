@@ -85,8 +85,8 @@ def score(
     (96, 8, 8.0)
     """
     from temporal_adapters.engines.model import Base, load_base
-    from temporal_adapters.stages.probe.direct import answer
-    from temporal_adapters.study.config.model import Model
+    from temporal_adapters.stages.probe import answer
+    from temporal_adapters.study.config import Model
 
     asked = questionnaire if isinstance(questionnaire, Questionnaire) else load(questionnaire, methods=methods)
     base = model if isinstance(model, Base) else load_base(Model(base=str(model)))

@@ -15,16 +15,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from temporal_adapters.engines.significance.pairs import r_of_differences, shifted
+from temporal_adapters.engines.significance import r_of_differences, shifted
 from temporal_adapters.front import compare_plan
 from temporal_adapters.front.sides import Columns, Series, Side, day_of, label_of, read_sides
 from temporal_adapters.front.wording import Wording
 from temporal_adapters.ground import tables
 from temporal_adapters.ground.errors import CorrelateError, UsageError
-from temporal_adapters.stages.correlate import Analysis, Pairs, Result, align, analyse
-from temporal_adapters.stages.correlate.lags import lags_table, results_table
-from temporal_adapters.stages.correlate.sentences import headline, sentence
-from temporal_adapters.study.config.correlate import Correlate
+from temporal_adapters.stages.correlate import (
+    Analysis,
+    Pairs,
+    Result,
+    align,
+    analyse,
+    headline,
+    lags_table,
+    results_table,
+    sentence,
+)
+from temporal_adapters.study.config import Correlate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -137,7 +145,7 @@ class Comparison:
         said = [sentence(result, self.settings.confidence) for result in self.results]
         lags = ", ".join(f"{lag:+d}" if lag else "0" for lag in self.settings.lags)
         tested = (
-            f"Tested at lag {lags} (weeks, positive = the model leads), chosen before looking; others are shown only."
+            f"Tested at lag {lags} (weeks, positive = the model leads), chosen before looking; the others are shown."
         )
         told = (headline(self.analysis), tested, compare_plan.line(self.plan), *said)
         return [self.wording.text(text) for text in told]

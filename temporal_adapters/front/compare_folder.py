@@ -17,11 +17,8 @@ from temporal_adapters import __version__
 from temporal_adapters.ground.errors import UsageError
 from temporal_adapters.ground.tables import ADAPTERS, ANSWERS, SERIES
 from temporal_adapters.stages.correlate.lags import document
-from temporal_adapters.stages.report import pair
-from temporal_adapters.stages.report.material import Material
-from temporal_adapters.stages.report.methods import bibliography, comparison_methods
-from temporal_adapters.stages.report.option import option_views
-from temporal_adapters.study.artifacts.documents import Results
+from temporal_adapters.stages.report import Material, bibliography, comparison_methods, option_views, pair
+from temporal_adapters.study.artifacts import Results
 from temporal_adapters.study.config import Study
 
 if TYPE_CHECKING:
@@ -127,7 +124,8 @@ def drawing(found: Comparison, path: Path | None) -> Figure:
     """Return small multiples of both series; with a path they are saved, too."""
     from matplotlib.text import Text
 
-    from temporal_adapters.stages.report.figures import save, series_figure
+    from temporal_adapters.stages.report import series_figure
+    from temporal_adapters.stages.report.figures import save
 
     material = material_of(found, results(found))
     figure = series_figure(material, option_views(material))

@@ -16,7 +16,7 @@ import polars as pl
 from temporal_adapters.front.sides import Series
 from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.study.artifacts import digest_json
-from temporal_adapters.study.config.correlate import Correlate
+from temporal_adapters.study.config import Correlate
 
 _SHOWN_ONLY = frozenset({"shown_lags", "alternates", "confidence", "baselines"})
 """Settings that decide nothing."""

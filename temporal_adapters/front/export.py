@@ -17,8 +17,15 @@ from typing import Any
 from temporal_adapters import __version__
 from temporal_adapters.ground.errors import ArtifactError
 from temporal_adapters.ground.storage import without_places
-from temporal_adapters.study.artifacts import RunFolder, digest_file, load_table, read_manifest
-from temporal_adapters.study.artifacts.manifest import NAME, Manifest, write_manifest
+from temporal_adapters.study.artifacts import (
+    Manifest,
+    RunFolder,
+    digest_file,
+    load_table,
+    read_manifest,
+    write_manifest,
+)
+from temporal_adapters.study.artifacts.manifest import NAME
 from temporal_adapters.study.config import Study
 
 CONTENTS = "contents.json"

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from temporal_adapters.engines.significance import Effort, Noise, Question
 from temporal_adapters.engines.significance import effort as efforts
 from temporal_adapters.engines.significance import power as formulas
-from temporal_adapters.engines.significance.effort import Effort, Noise, Question
 from temporal_adapters.front.studies import Reference, opened
 from temporal_adapters.ground.errors import UsageError
 from temporal_adapters.stages import trust
@@ -300,8 +300,8 @@ def _notes(measured: Measured | None, question: Question, guessed: bool) -> list
 
 
 def _draw(path: Path, question: Question, effort: Effort, target: float, worlds: int, seed: int) -> None:
+    from temporal_adapters.stages.report import power_figure
     from temporal_adapters.stages.report.figures import save
-    from temporal_adapters.stages.report.power import power_figure
 
     known = [part for part in ("posts", "users", "seeds", "wordings") if question.knows(part)]
     part = known[0] if known else "weeks"

@@ -15,8 +15,7 @@ from temporal_adapters.front.standing import Standing, standing
 from temporal_adapters.front.studies import Reference, opened
 from temporal_adapters.ground.errors import ArtifactError
 from temporal_adapters.ground.progress import Listener, silent
-from temporal_adapters.study.artifacts import RunFolder, load_table, read_corpora
-from temporal_adapters.study.artifacts.documents import Results
+from temporal_adapters.study.artifacts import Results, RunFolder, load_table, read_corpora
 from temporal_adapters.study.config import Study
 
 if TYPE_CHECKING:

@@ -18,12 +18,9 @@ import polars as pl
 
 from temporal_adapters.ground.dates import WEEK, week_label, week_start
 from temporal_adapters.ground.errors import CorrelateError, SurveyError
-from temporal_adapters.stages.survey.cells import Grid, grids
-from temporal_adapters.stages.survey.days import spans
-from temporal_adapters.stages.survey.table import Table, table
+from temporal_adapters.stages.survey import Grid, Reading, Table, grids, is_empty, parquet_table, parse_number, spans
+from temporal_adapters.stages.survey.table import table
 from temporal_adapters.stages.survey.tidy import NAMES
-from temporal_adapters.stages.survey.values import Reading, is_empty, parse_number
-from temporal_adapters.stages.survey.waves import parquet_table
 
 Unit = Literal["week", "month", "step"]
 """What lies between two values: a week, a month, or only their order."""

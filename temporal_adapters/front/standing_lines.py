@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from temporal_adapters.stages.report.numbers import count, duration, size
+from temporal_adapters.stages.report import duration
+from temporal_adapters.stages.report.numbers import count, size
 
 if TYPE_CHECKING:
     from temporal_adapters.front.standing import Stage, Standing

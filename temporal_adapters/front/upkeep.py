@@ -13,10 +13,8 @@ from typing import Literal
 
 from temporal_adapters.ground.errors import TemporalAdaptersError
 from temporal_adapters.line import steps
-from temporal_adapters.study.artifacts import RunFolder, digest_json, read_manifest, verify
-from temporal_adapters.study.artifacts.documents import Recovery
+from temporal_adapters.study.artifacts import Recovery, RunFolder, digest_json, is_in_work, read_manifest, verify
 from temporal_adapters.study.artifacts.manifest import NAME
-from temporal_adapters.study.artifacts.publish import is_in_work
 from temporal_adapters.study.config import Study
 
 Kind = Literal["partial", "stale", "claim"]
@@ -67,7 +65,7 @@ def _kind(path: Path, cited: frozenset[str]) -> Kind | None:
     if _is_named(path, ".stale-"):
         return None if _answered(path) in cited else "stale"
     if path.name.endswith(".claim"):
-        from temporal_adapters.stages.train.claim import is_abandoned
+        from temporal_adapters.stages.train import is_abandoned
 
         return "claim" if is_abandoned(path) else None
     return None

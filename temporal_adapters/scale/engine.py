@@ -40,9 +40,8 @@ def train(
     ModelError
         If the base is not fit for what the study wants of it.
     """
-    from temporal_adapters.stages.base.stage import ensure_study
-    from temporal_adapters.stages.train import items
-    from temporal_adapters.stages.train.stage import n_tokens, prepare_tokens
+    from temporal_adapters.stages.base import ensure_study
+    from temporal_adapters.stages.train import items, n_tokens, prepare_tokens
 
     wanted = items(study, run, weeks, seeds)
     todo = [item for item in wanted if not item.is_done]
@@ -91,7 +90,7 @@ def _train_here(
     study: Study, run: RunFolder, todo: list[Item], sizes: dict[str, int], engine: Engine, listener: Listener
 ) -> None:
     from temporal_adapters.scale import local
-    from temporal_adapters.stages.train.stage import work
+    from temporal_adapters.stages.train import work
 
     total = sum(sizes.values())
     count = engine.workers or local.choose_workers(study, total, len(todo))

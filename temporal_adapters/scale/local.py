@@ -56,8 +56,8 @@ def _that_fit(study: Study) -> int:
     """Return how many processes the free memory holds."""
     import torch
 
-    from temporal_adapters.engines.model.memory import free_bytes
-    from temporal_adapters.stages.train.estimate import process_bytes
+    from temporal_adapters.engines.model import free_bytes
+    from temporal_adapters.stages.train import process_bytes
 
     free = free_bytes(torch.device("cpu"))
     return _MOST if free is None else free // process_bytes(study)
@@ -138,8 +138,7 @@ def _worker(number: int, count: int, study: Study, run: RunFolder, names: Sequen
     os.environ["CUDA_VISIBLE_DEVICES"] = _gpu(number)
     import torch
 
-    from temporal_adapters.stages.train import items
-    from temporal_adapters.stages.train.stage import work
+    from temporal_adapters.stages.train import items, work
 
     torch.set_num_threads(max(1, min(torch.get_num_threads(), _cores() // count)))
     try:

@@ -141,8 +141,7 @@ def _slots(ray: Any, study: Study, engine: Engine) -> tuple[int, dict[str, int]]
 
 def _batches(study: Study, names: Sequence[str], count: int) -> list[list[str]]:
     """Return the items in batches: as many together as one forward pass takes, but work for every worker."""
-    from temporal_adapters.stages.train.loop import choose_together, micro_batch
-    from temporal_adapters.stages.train.plan import recipe
+    from temporal_adapters.stages.train import choose_together, micro_batch, recipe
 
     kind = "cpu" if study.model.device == "cpu" else "cuda"
     length = study.tokens.block_length
@@ -175,8 +174,7 @@ class _Worker:
     def train(self, names: Sequence[str]) -> TemporalAdaptersError | None:
         """Train the items called `names`; give an error back, so that it arrives as it is."""
         from temporal_adapters.engines.model import load_base
-        from temporal_adapters.stages.train import items
-        from temporal_adapters.stages.train.stage import work
+        from temporal_adapters.stages.train import items, work
 
         try:
             self._base = self._base or load_base(self.study.model)

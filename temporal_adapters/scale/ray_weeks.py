@@ -14,10 +14,7 @@ from temporal_adapters.ground.errors import TemporalAdaptersError
 from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.scale.ray_cluster import connected
 from temporal_adapters.scale.settings import Engine
-from temporal_adapters.stages.weeks import build
-from temporal_adapters.stages.weeks.split import SplitSettings, split_file
-from temporal_adapters.stages.weeks.spread import Job
-from temporal_adapters.stages.weeks.staged import Staged
+from temporal_adapters.stages.weeks import Job, SplitSettings, Staged, build, split_file
 from temporal_adapters.study.artifacts import Manifest, RunFolder
 from temporal_adapters.study.config import Study
 

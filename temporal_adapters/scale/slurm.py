@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import ScaleError
 from temporal_adapters.ground.progress import Listener, Tick
-from temporal_adapters.study.artifacts.publish import ABANDONED_AFTER_S
+from temporal_adapters.study.artifacts import ABANDONED_AFTER_S
 
 if TYPE_CHECKING:
     from temporal_adapters.scale.settings import Engine
@@ -128,7 +128,7 @@ def _submit(executor: Any, function: Callable[..., None], calls: Sequence[tuple[
 def task(study: Study, run: RunFolder, names: Sequence[str], number: int) -> None:
     """Run in a SLURM task: train what nobody else has claimed."""
     from temporal_adapters.stages.train import items
-    from temporal_adapters.stages.train.stage import work as work_here
+    from temporal_adapters.stages.train import work as work_here
 
     todo = [item for item in items(study, run) if item.name in set(names)]
     shift = number % max(1, len(todo))
@@ -167,7 +167,7 @@ def _watch(job: str, todo: Sequence[Item], sizes: Mapping[str, int], listener: L
 
 def _held(todo: Sequence[Item]) -> list[Item]:
     """Return the unfinished items whose claim is too young to belong to the dead."""
-    from temporal_adapters.stages.train.claim import is_abandoned
+    from temporal_adapters.stages.train import is_abandoned
 
     # The claim is looked at first: whoever has just finished an item publishes it before giving its claim free.
     claimed = [item for item in todo if item.claim_path.exists() and not is_abandoned(item.claim_path)]
@@ -176,7 +176,7 @@ def _held(todo: Sequence[Item]) -> list[Item]:
 
 def _drop_claims(todo: Sequence[Item]) -> None:
     """Remove the claims of the dead: tasks on other machines cannot see that they are."""
-    from temporal_adapters.stages.train.claim import is_abandoned
+    from temporal_adapters.stages.train import is_abandoned
 
     for item in todo:
         if item.is_done or is_abandoned(item.claim_path):

@@ -26,18 +26,30 @@ from temporal_adapters.ground import resources
 from temporal_adapters.ground.errors import PanelError, ScaleError
 from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.stages import panel
-from temporal_adapters.stages.weeks import expected
-from temporal_adapters.stages.weeks.accounts import account_parameters, judges_accounts
-from temporal_adapters.stages.weeks.build import split_settings
-from temporal_adapters.stages.weeks.corpora import entry_of, facts, week_window
-from temporal_adapters.stages.weeks.drops import marked
-from temporal_adapters.stages.weeks.entities import with_characters
-from temporal_adapters.stages.weeks.languages import with_languages
-from temporal_adapters.stages.weeks.pseudonym import pseudonymised
-from temporal_adapters.stages.weeks.reduce import ordered_corpus, reduce_parameters, write_corpus
-from temporal_adapters.stages.weeks.split import RULES, SplitSettings, clean_parameters
-from temporal_adapters.stages.weeks.staged import STAGED, Counts
-from temporal_adapters.stages.weeks.windows import LATEST_US, SLOT_US, slots
+from temporal_adapters.stages.weeks import (
+    LATEST_US,
+    RULES,
+    SLOT_US,
+    STAGED,
+    Counts,
+    SplitSettings,
+    account_parameters,
+    clean_parameters,
+    entry_of,
+    expected,
+    facts,
+    judges_accounts,
+    marked,
+    ordered_corpus,
+    pseudonymised,
+    reduce_parameters,
+    slots,
+    split_settings,
+    week_window,
+    with_characters,
+    with_languages,
+    write_corpus,
+)
 from temporal_adapters.study.artifacts import Manifest, RunFolder, make
 from temporal_adapters.study.config import Study
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from temporal_adapters.study.config.model import Model
+from temporal_adapters.study.config import Model
 
 MADE_UP = "made-up language"
 

@@ -14,3 +14,7 @@ and no weekly adapter.
     arrays -> summary, breakdowns, published -> figures -> page     votes to tables, to figures, to one page
     impute                  m completed data sets
 """
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -16,7 +16,7 @@ from temporal_adapters.study.artifacts.manifest import NAME as MANIFEST
 
 if TYPE_CHECKING:
     from temporal_adapters.engines.model import Base
-    from temporal_adapters.study.config.experiment import AdaptedModel
+    from temporal_adapters.study.config import AdaptedModel
 
 _WEIGHTS = "adapter_model.safetensors"
 
@@ -31,8 +31,7 @@ def load_adapted(settings: AdaptedModel) -> Base:
     VoteError
         If there is no such adapter, or it was trained on another base.
     """
-    from temporal_adapters.engines.model import load_base
-    from temporal_adapters.engines.model.adapter import merge, read_adapter
+    from temporal_adapters.engines.model import load_base, merge, read_adapter
 
     digest = digest_adapted(settings)
     base = load_base(settings)

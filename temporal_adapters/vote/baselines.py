@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temporal_adapters.ground.errors import VoteError
-from temporal_adapters.study.config.experiment import Baseline
+from temporal_adapters.study.config import Baseline
 from temporal_adapters.vote import choice, tuning
 from temporal_adapters.vote.encode import encode
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.study.config.vote import Item, SurveyMapping
+from temporal_adapters.study.config import Item, SurveyMapping
 from temporal_adapters.vote.files import SurveyFile
 from temporal_adapters.vote.respondents import Examination, complaint
 

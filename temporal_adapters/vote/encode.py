@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from temporal_adapters.study.config.vote import Item, SurveyMapping
+from temporal_adapters.study.config import Item, SurveyMapping
 
 if TYPE_CHECKING:
     import polars as pl

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.study.artifacts import Expected, digest_file, make
-from temporal_adapters.study.config.experiment import AdaptedModel, Baseline, Experiment, LanguageModel
-from temporal_adapters.study.config.vote import SurveyMapping
+from temporal_adapters.study.config import AdaptedModel, Baseline, Experiment, LanguageModel, SurveyMapping
 from temporal_adapters.vote import baselines
 from temporal_adapters.vote.files import SurveyFile
 from temporal_adapters.vote.folds import Task, make_task, splits
@@ -171,9 +170,8 @@ _bases: dict[str, Any] = {}
 
 
 def _check_base(model: LanguageModel, base: Base) -> None:
-    from temporal_adapters.stages.base.check import Wanted
-    from temporal_adapters.stages.base.stage import ensure
-    from temporal_adapters.stages.train.job import Recipe
+    from temporal_adapters.stages.base import Wanted, ensure
+    from temporal_adapters.stages.train import Recipe
 
     how = Recipe.of(model.train, "document")
     # Prompts that are too long are refused by the predictor, which knows them; answers are read one by one.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from temporal_adapters.stages.report.figures import GREY, INK, PALETTE
+from temporal_adapters.stages.report import GREY, INK, PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import VoteError
-from temporal_adapters.study.config.vote import SYSTEM_MISSING, code_text
+from temporal_adapters.study.config import SYSTEM_MISSING, code_text
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temporal_adapters.ground.errors import VoteError
-from temporal_adapters.study.config.experiment import Condition
-from temporal_adapters.study.config.vote import Item, SurveyMapping
+from temporal_adapters.study.config import Condition, Item, SurveyMapping
 from temporal_adapters.vote.respondents import Respondents
 
 if TYPE_CHECKING:

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import VoteError
 from temporal_adapters.study.artifacts import Expected, read_manifest
-from temporal_adapters.study.config.base import scientific
-from temporal_adapters.study.config.experiment import Baseline, Experiment, LanguageModel
-from temporal_adapters.study.config.vote import SurveyMapping
+from temporal_adapters.study.config import Baseline, Experiment, LanguageModel, SurveyMapping, scientific
 from temporal_adapters.vote import baselines
 from temporal_adapters.vote.folds import Case, Task, expand
 

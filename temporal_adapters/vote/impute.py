@@ -19,9 +19,7 @@ import numpy as np
 from temporal_adapters.ground.errors import VoteError
 from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.study.artifacts import Expected, Manifest, digest_file, make
-from temporal_adapters.study.config.base import scientific
-from temporal_adapters.study.config.experiment import Baseline, Condition, LanguageModel
-from temporal_adapters.study.config.vote import SurveyMapping
+from temporal_adapters.study.config import Baseline, Condition, LanguageModel, SurveyMapping, scientific
 from temporal_adapters.vote import baselines, inference
 from temporal_adapters.vote.files import SurveyFile
 from temporal_adapters.vote.folds import Case, Task, class_indices, make_task

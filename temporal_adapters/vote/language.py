@@ -18,7 +18,7 @@ from temporal_adapters.engines.model import Adapter, Base
 from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.stages.tokens import IGNORED, Blocks
 from temporal_adapters.stages.train import Fitted, Job, Recipe, fit
-from temporal_adapters.study.config.experiment import LanguageModel
+from temporal_adapters.study.config import LanguageModel
 from temporal_adapters.vote.folds import Task
 from temporal_adapters.vote.prompts import Prompt, Writer
 from temporal_adapters.vote.reading import Ids, Reading, check_length, read, sample

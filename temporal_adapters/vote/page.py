@@ -13,12 +13,10 @@ from typing import Any
 import polars as pl
 
 from temporal_adapters.ground.errors import VoteError
-from temporal_adapters.stages.report.figures import as_svg
-from temporal_adapters.stages.report.markup import Markup, document, element
-from temporal_adapters.stages.report.page import asset
+from temporal_adapters.stages.report import Markup, as_svg, asset, element
+from temporal_adapters.stages.report.markup import document
 from temporal_adapters.study.artifacts import Expected, make, read_manifest
-from temporal_adapters.study.config.experiment import Experiment
-from temporal_adapters.study.config.vote import SurveyMapping
+from temporal_adapters.study.config import Experiment, SurveyMapping
 from temporal_adapters.vote import figures, grid, metrics, summary
 from temporal_adapters.vote.folds import expand
 

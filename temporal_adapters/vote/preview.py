@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import VoteError
-from temporal_adapters.study.config.experiment import Baseline, LanguageModel
+from temporal_adapters.study.config import Baseline, LanguageModel
 from temporal_adapters.vote.encode import describe
 from temporal_adapters.vote.language import prompts, writer
 from temporal_adapters.vote.tokenise import Tokeniser

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from temporal_adapters.ground.errors import VoteError
-from temporal_adapters.study.config.experiment import PromptStyle
-from temporal_adapters.study.config.vote import Item, SurveyMapping
+from temporal_adapters.study.config import Item, PromptStyle, SurveyMapping
 
 
 @dataclass(frozen=True)

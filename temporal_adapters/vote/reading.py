@@ -18,8 +18,7 @@ import torch
 
 from temporal_adapters.engines.model import Adapter, Base, stacked
 from temporal_adapters.ground.errors import VoteError
-from temporal_adapters.stages.probe.forward import float32_head
-from temporal_adapters.stages.probe.tree import Path, Tree
+from temporal_adapters.stages.probe import Path, Tree, float32_head
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from temporal_adapters.ground.errors import VoteError
-from temporal_adapters.study.config.vote import SYSTEM_MISSING, Column, Item, SurveyMapping, code_text
+from temporal_adapters.study.config import SYSTEM_MISSING, Column, Item, SurveyMapping, code_text
 from temporal_adapters.vote.files import SurveyFile, read_columns
 
 if TYPE_CHECKING:

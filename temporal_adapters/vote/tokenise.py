@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from temporal_adapters.ground.errors import ProbeError, VoteError
-from temporal_adapters.stages.probe.encode import Encoder
+from temporal_adapters.stages.probe import Encoder
 from temporal_adapters.vote.prompts import Prompt
 
 Ids = tuple[int, ...]

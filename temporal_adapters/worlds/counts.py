@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
-from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.study.config import Simulate
 from temporal_adapters.worlds.language import MOODS, OPPOSITE
 from temporal_adapters.worlds.survey import asked_weights
 from temporal_adapters.worlds.world import (

@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from temporal_adapters.ground.errors import SimulateError
-from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.study.config import Simulate
 from temporal_adapters.worlds.language import MOODS, PLAIN_CLAUSES, sentence
 from temporal_adapters.worlds.posts import decorate, telling_post
 

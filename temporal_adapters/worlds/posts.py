@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.study.config import Simulate
 from temporal_adapters.worlds.language import (
     HASHTAGS,
     MOODS,

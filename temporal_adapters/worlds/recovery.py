@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from temporal_adapters.engines.significance.pairs import r_of_differences
+from temporal_adapters.engines.significance import r_of_differences
 from temporal_adapters.ground.errors import SimulateError
-from temporal_adapters.study.artifacts import load_table
-from temporal_adapters.study.artifacts.documents import Recovery
+from temporal_adapters.study.artifacts import Recovery, load_table
 from temporal_adapters.worlds.language import MOODS
 
 

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from temporal_adapters.ground.errors import SimulateError
-from temporal_adapters.study.artifacts import Expected, RunFolder, load_table, make, read_corpora
-from temporal_adapters.study.artifacts.documents import Recovery
+from temporal_adapters.study.artifacts import Expected, Recovery, RunFolder, load_table, make, read_corpora
 from temporal_adapters.study.config import Study, scientific
 
 STAGE, VERSION = "simulate", 2

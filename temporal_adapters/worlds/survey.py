@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.study.config import Simulate
 from temporal_adapters.worlds.language import MOODS
 from temporal_adapters.worlds.world import AGES, GAP_STREAM, SURVEY_STREAM, Array, Population, stream, week_starts
 

@@ -24,7 +24,7 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.study.config import Simulate
 from temporal_adapters.worlds.language import MOODS, SUBJECTS, VALENCE
 
 Array = npt.NDArray[np.float64]

@@ -18,7 +18,7 @@ import io
 import json
 from pathlib import Path
 
-from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.study.config import Simulate
 from temporal_adapters.worlds.language import MOODS
 from temporal_adapters.worlds.posts import raw_posts, user_id
 from temporal_adapters.worlds.survey import tick_probabilities, waves

@@ -20,7 +20,7 @@ from temporal_adapters.engines.model.weights import explain, load_weights
 from temporal_adapters.ground.errors import ModelError
 
 if TYPE_CHECKING:
-    from temporal_adapters.study.config.model import Model
+    from temporal_adapters.study.config import Model
 
 
 @dataclass(frozen=True)

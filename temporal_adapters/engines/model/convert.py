@@ -25,7 +25,7 @@ from temporal_adapters.engines.model.adapter import merge, read_adapter
 from temporal_adapters.engines.model.gguf import GgufFile
 from temporal_adapters.engines.model.weights import load_weights, quiet, require_finite, require_vocabulary
 from temporal_adapters.ground.errors import ModelError
-from temporal_adapters.study.artifacts.keys import digest_file
+from temporal_adapters.study.artifacts import digest_file
 
 NOTE = "converted.json"
 _SHARD = "4GB"  # per safetensors file: what any file system and any reader takes

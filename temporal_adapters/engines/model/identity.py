@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from temporal_adapters.ground.errors import ModelError
 
 if TYPE_CHECKING:
-    from temporal_adapters.study.config.model import Model
+    from temporal_adapters.study.config import Model
 
 DEMO = Path(__file__).resolve().parents[2] / "worlds" / "base"
 _TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "vocab.*", "merges.txt", "*.model", "chat_template*")

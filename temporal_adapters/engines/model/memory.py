@@ -17,7 +17,7 @@ from temporal_adapters.engines.model.quantized import nf4_bytes
 from temporal_adapters.ground.errors import ModelError
 
 if TYPE_CHECKING:
-    from temporal_adapters.study.config.model import Model
+    from temporal_adapters.study.config import Model
 
 _GIB = 1 << 30
 

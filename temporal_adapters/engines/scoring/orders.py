@@ -17,9 +17,7 @@ import numpy.typing as npt
 
 from temporal_adapters.engines.scoring.question import OptionScore, clr, logsumexp, softmax
 from temporal_adapters.ground.errors import ScoringError
-from temporal_adapters.study.questionnaire import Item, Option, Wording
-from temporal_adapters.study.questionnaire.prompts import option_orders
-from temporal_adapters.study.questionnaire.rules import is_fixed
+from temporal_adapters.study.questionnaire import Item, Option, Wording, is_fixed, option_orders
 
 Scores = Mapping[str, OptionScore]
 Array = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ from temporal_adapters.ground import tables
 from temporal_adapters.ground.errors import MixError
 from temporal_adapters.proof.mix.draw import Mixture
 from temporal_adapters.proof.mix.grid import FINAL, names
-from temporal_adapters.study.config.mix import Mix
+from temporal_adapters.study.config import Mix
 from temporal_adapters.study.questionnaire import Item, Questionnaire
 
 CURVE = tables.Schema(

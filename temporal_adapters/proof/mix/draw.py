@@ -19,10 +19,8 @@ from typing import Any
 
 from temporal_adapters.proof.mix import posts as labelled
 from temporal_adapters.proof.mix.posts import Labelled, Posts
-from temporal_adapters.study.artifacts import Expected, RunFolder, make
-from temporal_adapters.study.artifacts.layout import week_entry, weeks_facts
-from temporal_adapters.study.config import Study, scientific
-from temporal_adapters.study.config.mix import Mix
+from temporal_adapters.study.artifacts import Expected, RunFolder, make, week_entry, weeks_facts
+from temporal_adapters.study.config import Mix, Study, scientific
 
 STAGE, VERSION = "mix", 2
 

@@ -12,14 +12,15 @@ import numpy as np
 import polars as pl
 
 from temporal_adapters.proof.mix.summary import grid
-from temporal_adapters.stages.report.figures import ADAPTERS_COLOUR, GREY, INK, SURVEY_COLOUR, save
-from temporal_adapters.study.artifacts.documents import Mixed
+from temporal_adapters.stages.report import ADAPTERS_COLOUR, GREY, INK, SURVEY_COLOUR
+from temporal_adapters.stages.report.figures import save
+from temporal_adapters.study.artifacts import Mixed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from temporal_adapters.study.config.report import Report
+    from temporal_adapters.study.config import Report
 
 
 def write_figures(curve: pl.DataFrame, summary: Mixed, folder: Path, settings: Report) -> None:

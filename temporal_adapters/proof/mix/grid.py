@@ -20,10 +20,9 @@ from temporal_adapters.engines.scoring import Source
 from temporal_adapters.ground.errors import MixError
 from temporal_adapters.proof.mix.draw import Mixture, mixtures
 from temporal_adapters.stages import train
-from temporal_adapters.stages.probe.targets import BASE, Target
+from temporal_adapters.stages.probe import BASE, Target
 from temporal_adapters.study.artifacts import RunFolder, digest_json, read_manifest
-from temporal_adapters.study.config import Study
-from temporal_adapters.study.config.mix import Mix
+from temporal_adapters.study.config import Mix, Study
 
 FINAL = "final"
 """Name of the finished adapter among the checkpoints."""
@@ -90,7 +89,7 @@ def require_steps(found: Experiment, todo: Sequence[train.Item]) -> None:
     settings = found.study.train
     if not settings.checkpoint_steps or not todo:
         return
-    from temporal_adapters.stages.train.stage import n_tokens
+    from temporal_adapters.stages.train import n_tokens
 
     per_step = settings.blocks_per_step * found.study.tokens.block_length
     counts = {name: n // per_step for name, n in n_tokens(found.study, found.run, todo).items()}

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import MixError
 from temporal_adapters.study.artifacts import digest_file, digest_json
-from temporal_adapters.study.config import Study, scientific
-from temporal_adapters.study.config.mix import Mix
-from temporal_adapters.study.config.simulate import Simulate
+from temporal_adapters.study.config import Mix, Simulate, Study, scientific
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +57,8 @@ def digest(study: Study, settings: Mix) -> str:
         if not settings.posts.is_file():
             raise MixError(f"{settings.posts}: there is no such file of labelled posts")
         return digest_file(settings.posts)
-    from temporal_adapters.worlds.labelled import KNOBS, VERSION
+    from temporal_adapters.worlds import KNOBS
+    from temporal_adapters.worlds.labelled import VERSION
 
     knobs = scientific(study.simulate or Simulate())
     return digest_json({"simulate": {name: knobs[name] for name in KNOBS}, "version": VERSION})
@@ -88,7 +87,7 @@ def read(study: Study, settings: Mix) -> Labelled:
 def _simulated(study: Study, settings: Mix) -> pl.DataFrame:
     import polars as pl
 
-    from temporal_adapters.worlds.labelled import posts_of
+    from temporal_adapters.worlds import posts_of
 
     pool = dict.fromkeys((settings.low, settings.high), POOL * settings.n_posts)
     posts = posts_of(study.simulate or Simulate(), pool)
@@ -201,7 +200,7 @@ def _clean(study: Study, table: pl.DataFrame) -> tuple[Posts, int]:
     import pyarrow as pa
 
     from temporal_adapters.stages.panel import POSTS, connect
-    from temporal_adapters.stages.weeks.split import SplitSettings, clean_chunk
+    from temporal_adapters.stages.weeks import SplitSettings, clean_chunk
 
     n = table.height
     known: dict[str, Any] = {

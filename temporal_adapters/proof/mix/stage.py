@@ -17,9 +17,16 @@ from temporal_adapters.proof.mix import draw
 from temporal_adapters.proof.mix.curve import Question, curve, find_question
 from temporal_adapters.proof.mix.grid import Experiment, experiment, models, require_steps
 from temporal_adapters.stages import probe, train
-from temporal_adapters.study.artifacts import Expected, RunFolder, load_table, make, read_manifest
-from temporal_adapters.study.artifacts.documents import Mixed
-from temporal_adapters.study.artifacts.layout import ANSWERS_FILE, MIX_CURVE
+from temporal_adapters.study.artifacts import (
+    ANSWERS_FILE,
+    MIX_CURVE,
+    Expected,
+    Mixed,
+    RunFolder,
+    load_table,
+    make,
+    read_manifest,
+)
 from temporal_adapters.study.config import Study, recipe, scientific
 
 STAGE, VERSION = "mix-curve", 1
@@ -56,7 +63,7 @@ def run(study: Study, run: RunFolder, *, trainer: Trainer = train.run, listener:
     todo = [item for item in train.items(found.study, found.run) if not item.is_done]
     if todo:
         from temporal_adapters.line import check_questions
-        from temporal_adapters.stages.train.stage import prepare_tokens
+        from temporal_adapters.stages.train import prepare_tokens
 
         check_questions(found.study)
         prepare_tokens(found.study, found.run, todo, listener)

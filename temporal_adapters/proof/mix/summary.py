@@ -14,7 +14,7 @@ import polars as pl
 from temporal_adapters.proof.mix.curve import BASE_NAME, Question
 from temporal_adapters.proof.mix.grid import FINAL
 from temporal_adapters.proof.mix.statistics import Array, calibration, raw_error, response
-from temporal_adapters.study.artifacts.documents import Mixed
+from temporal_adapters.study.artifacts import Mixed
 
 MEASURES = {"answer": "share of the answers", "pair": "share of the two answers", "log-ratio": "log of their ratio"}
 """What the share of the label is read off after calibration."""

@@ -13,7 +13,7 @@ from temporal_adapters.proof.validate.stage import build, read
 from temporal_adapters.proof.validate.table import lines
 from temporal_adapters.proof.validate.variants import Variant, answer, variant
 from temporal_adapters.proof.validate.world import make, require_world
-from temporal_adapters.study.artifacts.documents import Validated
+from temporal_adapters.study.artifacts import Validated
 
 if TYPE_CHECKING:
     from temporal_adapters.study.artifacts import RunFolder

@@ -13,10 +13,8 @@ import polars as pl
 
 from temporal_adapters.ground.errors import ValidityError
 from temporal_adapters.study.artifacts import load_table
-from temporal_adapters.study.config.simulate import Simulate
-from temporal_adapters.worlds.labelled import posts_of
-from temporal_adapters.worlds.language import MOODS
-from temporal_adapters.worlds.recovery import count_moods
+from temporal_adapters.study.config import Simulate
+from temporal_adapters.worlds import MOODS, count_moods, posts_of
 
 _INVERSE_PENALTY = 10.0
 """C of the logistic regression: weak, as sentences of a few words hold few features."""

@@ -28,7 +28,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import ndtr
 
-from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance import Array
 from temporal_adapters.ground.errors import ValidityError
 
 MIN_WEEKS = 4

@@ -13,8 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from temporal_adapters.ground.errors import ValidityError
-from temporal_adapters.study.artifacts import Expected, RunFolder, WeekCorpus, load_table, make, read_corpora
-from temporal_adapters.study.artifacts.layout import week_entry, weeks_facts
+from temporal_adapters.study.artifacts import (
+    Expected,
+    RunFolder,
+    WeekCorpus,
+    load_table,
+    make,
+    read_corpora,
+    week_entry,
+    weeks_facts,
+)
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from temporal_adapters.stages.report import figures
-from temporal_adapters.study.artifacts.documents import Validated
+from temporal_adapters.study.artifacts import Validated
 
 WIDTH_CM, DPI = 17.8, 300
 """Two columns of most journals, and what they ask of PNG files."""

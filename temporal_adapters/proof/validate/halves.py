@@ -19,10 +19,12 @@ from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.proof.validate import dealing
 from temporal_adapters.proof.validate.dealing import Split
 from temporal_adapters.proof.validate.variants import HALVES, Variant, answer, variant
+from temporal_adapters.stages.trust import cell_table
 from temporal_adapters.stages.trust.components import components
-from temporal_adapters.stages.trust.stage import cell_table
 from temporal_adapters.study.artifacts import (
+    CELLS_FILE,
     Expected,
+    Halved,
     Manifest,
     RunFolder,
     digest_file,
@@ -31,8 +33,6 @@ from temporal_adapters.study.artifacts import (
     read_corpora,
     read_manifest,
 )
-from temporal_adapters.study.artifacts.documents import Halved
-from temporal_adapters.study.artifacts.layout import CELLS_FILE
 
 if TYPE_CHECKING:
     import polars as pl

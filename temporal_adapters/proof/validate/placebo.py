@@ -28,6 +28,8 @@ from temporal_adapters.proof.validate.variants import OTHERS, Variant, answer, v
 from temporal_adapters.proof.validate.world import IN_PROCESS
 from temporal_adapters.stages.trust import placebo_series
 from temporal_adapters.study.artifacts import (
+    ANSWERS_FILE,
+    SERIES_FILE,
     Expected,
     Manifest,
     digest_file,
@@ -36,7 +38,6 @@ from temporal_adapters.study.artifacts import (
     read_corpora,
     read_manifest,
 )
-from temporal_adapters.study.artifacts.layout import ANSWERS_FILE, SERIES_FILE
 from temporal_adapters.study.config import scientific
 
 if TYPE_CHECKING:

@@ -15,15 +15,14 @@ import numpy as np
 
 from temporal_adapters.ground.errors import ValidityError
 from temporal_adapters.ground.tables import ADAPTERS
-from temporal_adapters.stages.correlate.pairs import fill
-from temporal_adapters.stages.trust.uniformity import Unrelated, unrelated
+from temporal_adapters.stages.correlate import fill
+from temporal_adapters.stages.trust import Unrelated, unrelated
 from temporal_adapters.study.artifacts import RunFolder, load_table
-from temporal_adapters.study.config.simulate import Simulate
-from temporal_adapters.worlds.counts import count_world
-from temporal_adapters.worlds.language import MOODS
+from temporal_adapters.study.config import Simulate
+from temporal_adapters.worlds import MOODS, count_world
 
 if TYPE_CHECKING:
-    from temporal_adapters.engines.significance.autoregression import Array
+    from temporal_adapters.engines.significance import Array
 
 
 def counted(world: Simulate, seeds: Sequence[int], draws: int = 999, seed: int = 1) -> Unrelated:

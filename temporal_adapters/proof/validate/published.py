@@ -20,7 +20,7 @@ from temporal_adapters.proof.validate.variants import Variant, variant
 from temporal_adapters.stages import probe
 from temporal_adapters.stages.series import pool
 from temporal_adapters.study.artifacts import RunFolder, load_table
-from temporal_adapters.study.config.tokens import Tokens
+from temporal_adapters.study.config import Tokens
 
 if TYPE_CHECKING:
     import polars as pl

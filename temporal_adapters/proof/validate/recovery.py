@@ -27,8 +27,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from temporal_adapters.engines.significance.autoregression import Array
-from temporal_adapters.engines.significance.pairs import r_of_differences
+from temporal_adapters.engines.significance import Array, r_of_differences
 from temporal_adapters.ground.errors import ValidityError
 from temporal_adapters.proof.validate.calibration import MIN_WEEKS, Calibrated, leave_blocks_out
 

@@ -17,8 +17,8 @@ from temporal_adapters.proof.validate.variants import Variant
 from temporal_adapters.proof.validate.world import read_series
 from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import RunFolder, read_corpora
-from temporal_adapters.study.config.validate import PUBLISHED_RATE
-from temporal_adapters.worlds.survey import QUESTION
+from temporal_adapters.study.config import PUBLISHED_RATE
+from temporal_adapters.worlds import QUESTION
 
 if TYPE_CHECKING:
     import polars as pl

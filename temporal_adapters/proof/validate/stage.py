@@ -33,19 +33,15 @@ from temporal_adapters.study.artifacts import (
     Expected,
     Manifest,
     RunFolder,
+    Validated,
     digest_file,
     load_table,
     make,
     read_corpora,
     read_manifest,
 )
-from temporal_adapters.study.artifacts.documents import Validated
-from temporal_adapters.study.config import scientific
-from temporal_adapters.study.config.validate import PUBLISHED_RATE
-from temporal_adapters.worlds import labelled
-from temporal_adapters.worlds.labelled import KNOBS
-from temporal_adapters.worlds.survey import QUESTION
-from temporal_adapters.worlds.write import TRUTH
+from temporal_adapters.study.config import PUBLISHED_RATE, scientific
+from temporal_adapters.worlds import KNOBS, QUESTION, TRUTH, labelled
 
 if TYPE_CHECKING:
     import polars as pl

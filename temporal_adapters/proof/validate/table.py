@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from temporal_adapters.study.artifacts.documents import Validated
+from temporal_adapters.study.artifacts import Validated
 
 _COLUMNS = (
     ("r", "r", "2"),

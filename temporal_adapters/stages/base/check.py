@@ -12,15 +12,23 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 
-from temporal_adapters.engines.model import Base, LoraShape, find_targets
-from temporal_adapters.engines.model.kernels import Kernels, available, only
-from temporal_adapters.engines.model.targets import ALL_LINEAR
-from temporal_adapters.engines.model.weights import require_finite, require_vocabulary
+from temporal_adapters.engines.model import (
+    ALL_LINEAR,
+    Base,
+    Kernels,
+    LoraShape,
+    available,
+    find_targets,
+    only,
+    require_finite,
+    require_vocabulary,
+)
 from temporal_adapters.ground.errors import ModelError, TemporalAdaptersError
 from temporal_adapters.stages.base import trials
-from temporal_adapters.stages.probe.forward import TREE_GAP
-from temporal_adapters.stages.tokens.encode import Bos, encode
-from temporal_adapters.stages.train.job import Attention, Recipe
+from temporal_adapters.stages.probe import TREE_GAP
+from temporal_adapters.stages.tokens import Bos
+from temporal_adapters.stages.tokens.encode import encode
+from temporal_adapters.stages.train import Attention, Recipe
 
 if TYPE_CHECKING:
     from temporal_adapters.study.config import Study

@@ -121,8 +121,7 @@ def n_right(table: pl.DataFrame) -> int:
 def _losses(study: Study, run: RunFolder, base: Base, item: Item, beside: Sequence[Item]) -> list[tuple[Any, ...]]:
     """Return rows (week, adapter, offset, loss, n_posts); the base's offset is null."""
     from temporal_adapters.engines.model import Adapter, read_adapter
-    from temporal_adapters.stages.tokens import read_blocks
-    from temporal_adapters.stages.tokens.stage import HELD_OUT
+    from temporal_adapters.stages.tokens import HELD_OUT, read_blocks
 
     folder = run.tokens(item.corpus.label)
     blocks = read_blocks(folder / HELD_OUT if study.tokens.held_out else folder)
@@ -154,10 +153,9 @@ def mean_losses(base: Base, adapters: Sequence[Adapter], posts: Sequence[Sequenc
     """Return each adapter's mean loss (natural log per token) over `posts`, one row each, as a plain forward pass."""
     import torch
 
-    from temporal_adapters.engines.model import stacked
-    from temporal_adapters.engines.model.kernels import Kernels
+    from temporal_adapters.engines.model import Kernels, stacked
     from temporal_adapters.stages.tokens import pack
-    from temporal_adapters.stages.train.forward import Forward
+    from temporal_adapters.stages.train import Forward
 
     blocks = pack(posts, max(map(len, posts)), alone=True)
     totals = [0.0] * len(adapters)

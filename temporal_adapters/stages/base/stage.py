@@ -23,8 +23,7 @@ from temporal_adapters.stages.tokens import IGNORED, Blocks, read_blocks
 
 if TYPE_CHECKING:
     from temporal_adapters.study.artifacts import RunFolder
-    from temporal_adapters.study.config import Study
-    from temporal_adapters.study.config.model import Model
+    from temporal_adapters.study.config import Model, Study
 
 VERSION = 1
 """Raised when a check is added or judges otherwise."""

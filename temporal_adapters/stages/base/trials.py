@@ -16,15 +16,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from temporal_adapters.engines.model import Adapter, Base, Lora, LoraShape, document_attention, new_adapter, stacked
-from temporal_adapters.engines.model.adapter import read_adapter, write_adapter
-from temporal_adapters.engines.model.kernels import Kernels
-from temporal_adapters.stages.probe.forward import Engine
-from temporal_adapters.stages.probe.tree import Path as TokenPath
+from temporal_adapters.engines.model import (
+    Adapter,
+    Base,
+    Kernels,
+    Lora,
+    LoraShape,
+    document_attention,
+    new_adapter,
+    read_adapter,
+    stacked,
+    write_adapter,
+)
+from temporal_adapters.stages.probe import Engine
+from temporal_adapters.stages.probe import Path as TokenPath
 from temporal_adapters.stages.tokens import IGNORED, Blocks, chunk, pack
-from temporal_adapters.stages.train.forward import Forward
-from temporal_adapters.stages.train.job import Attention, Job, Recipe
-from temporal_adapters.stages.train.loop import fit
+from temporal_adapters.stages.train import Attention, Forward, Job, Recipe, fit
 
 Ids = Sequence[int]
 

@@ -1,6 +1,9 @@
 from .analysis import analyse as analyse
+from .lags import lags_table as lags_table
+from .lags import results_table as results_table
 from .pairs import Pairs as Pairs
 from .pairs import align as align
+from .pairs import fill as fill
 from .plan import accept as accept
 from .plan import freeze as freeze
 from .plan import read_plan as read_plan
@@ -8,5 +11,7 @@ from .records import Analysis as Analysis
 from .records import Result as Result
 from .records import Test as Test
 from .records import Verdict as Verdict
+from .sentences import headline as headline
+from .sentences import sentence as sentence
 from .stage import expected as expected
 from .stage import run as run

@@ -11,11 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.engines.significance import alternates, effective
-from temporal_adapters.engines.significance.adjusting import share_left
-from temporal_adapters.engines.significance.autoregression import MIN_ROWS, Array
-from temporal_adapters.engines.significance.changes import Changes
-from temporal_adapters.engines.significance.pairs import pearson, shifted
+from temporal_adapters.engines.significance import (
+    MIN_ROWS,
+    Array,
+    Changes,
+    alternates,
+    effective,
+    pearson,
+    share_left,
+    shifted,
+)
 from temporal_adapters.engines.significance.stationarity import stationarity
 from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.stages.correlate.calendar import regressors
@@ -24,7 +29,7 @@ from temporal_adapters.stages.correlate.records import Analysis, Result, verdict
 from temporal_adapters.stages.correlate.rhythm import on_rhythm
 from temporal_adapters.stages.correlate.sentences import lag_words
 from temporal_adapters.stages.correlate.testing import changes_of, levels_of, tests, without, without_calendar
-from temporal_adapters.study.config.correlate import Correlate
+from temporal_adapters.study.config import Correlate
 
 ALTERNATE_DRAWS = 1999
 """Null draws of an alternate test, at most: they are shown, not decided by."""

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance import Array
 from temporal_adapters.ground.dates import WEEK
 from temporal_adapters.ground.errors import CorrelateError
 

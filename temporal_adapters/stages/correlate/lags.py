@@ -14,7 +14,7 @@ import polars as pl
 from temporal_adapters.ground import tables
 from temporal_adapters.stages.correlate.records import Analysis, Result, Test
 from temporal_adapters.stages.correlate.sentences import headline, invalid_line, sentence
-from temporal_adapters.study.artifacts.documents import Results
+from temporal_adapters.study.artifacts import Results
 
 _NOT_A_CORRELATION = frozenset({"adl-hc3"})
 """Alternates whose estimate is another statistic: it stands in results.json, not in the column r."""

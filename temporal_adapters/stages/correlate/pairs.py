@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from temporal_adapters.engines.significance.autoregression import MIN_ROWS, Array
+from temporal_adapters.engines.significance import MIN_ROWS, Array
 from temporal_adapters.ground.dates import WEEK
 from temporal_adapters.ground.errors import CorrelateError
 

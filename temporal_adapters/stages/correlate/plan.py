@@ -21,8 +21,7 @@ from temporal_adapters.ground.errors import CorrelateError, SurveyError
 from temporal_adapters.ground.storage import private_folder
 from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import RunFolder, digest_file, digest_json, load_table, read_manifest
-from temporal_adapters.study.config import Study, scientific
-from temporal_adapters.study.config.correlate import Correlate
+from temporal_adapters.study.config import Correlate, Study, scientific
 
 VERSION = 2
 _SHOWN_ONLY = ("shown_lags", "alternates", "confidence", "baselines")

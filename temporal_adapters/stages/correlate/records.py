@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from temporal_adapters.engines.significance.alternates import Alternate
+from temporal_adapters.engines.significance import Alternate
 
 Verdict = Literal["tracks", "tracks weekly changes", "co-trends", "no evidence", "contradictory", "not tested"]
 

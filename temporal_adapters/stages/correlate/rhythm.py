@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from temporal_adapters.engines.significance.autoregression import Array
-from temporal_adapters.engines.significance.pairs import shifted
+from temporal_adapters.engines.significance import Array, shifted
 from temporal_adapters.stages.correlate.pairs import Pairs
 
 

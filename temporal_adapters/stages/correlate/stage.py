@@ -13,6 +13,10 @@ from typing import Any
 from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.stages.correlate import plan
 from temporal_adapters.study.artifacts import (
+    LAGS_FILE,
+    PLAN_FILE,
+    SENTENCES_FILE,
+    SERIES_FILE,
     Expected,
     Manifest,
     RunFolder,
@@ -21,7 +25,6 @@ from temporal_adapters.study.artifacts import (
     make,
     read_manifest,
 )
-from temporal_adapters.study.artifacts.layout import LAGS_FILE, PLAN_FILE, SENTENCES_FILE, SERIES_FILE
 from temporal_adapters.study.config import Study, scientific
 
 STAGE = "correlate"

@@ -11,16 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.engines.significance import multiplicity
-from temporal_adapters.engines.significance.adjusting import adjusted
-from temporal_adapters.engines.significance.autoregression import Array
-from temporal_adapters.engines.significance.changes import Changes, changes
-from temporal_adapters.engines.significance.levels import Levels, levels
+from temporal_adapters.engines.significance import Array, Changes, Levels, adjusted, changes, multiplicity
+from temporal_adapters.engines.significance.levels import levels
 from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.stages.correlate.calendar import ALWAYS, regressors
 from temporal_adapters.stages.correlate.pairs import Pairs
 from temporal_adapters.stages.correlate.records import Test, verdict
-from temporal_adapters.study.config.correlate import Correlate
+from temporal_adapters.study.config import Correlate
 
 LEVEL_STREAM = 1
 SIGN_STREAM = 2

@@ -19,7 +19,7 @@ from temporal_adapters.stages.panel.layouts import Layout
 from temporal_adapters.stages.panel.naming import Naming
 from temporal_adapters.stages.panel.posts import DOUBTS, Chunk
 from temporal_adapters.stages.panel.read import read_parts
-from temporal_adapters.study.config.panel import Panel
+from temporal_adapters.study.config import Panel
 
 _DAY_US = 86_400_000_000
 _MONDAY = 4

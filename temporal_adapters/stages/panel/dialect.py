@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from temporal_adapters.ground.errors import PanelError
-from temporal_adapters.study.config.panel import Panel
+from temporal_adapters.study.config import Panel
 
 _DELIMITERS = (",", "\t", ";", "|")
 _ROWS = 400

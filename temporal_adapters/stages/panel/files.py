@@ -20,7 +20,7 @@ from typing import IO, Any, Literal
 
 from temporal_adapters.ground.errors import PanelError
 from temporal_adapters.stages.panel.sides import is_side, shown
-from temporal_adapters.study.config.panel import Panel
+from temporal_adapters.study.config import Panel
 
 BLOCK_BYTES = 32 << 20
 """Decompressed bytes per block: some ten thousand posts, so that preparing a query costs little beside running it."""

@@ -16,7 +16,8 @@ from temporal_adapters.ground import resources
 from temporal_adapters.ground.errors import PanelError
 from temporal_adapters.stages.panel.json import run_query
 from temporal_adapters.stages.panel.naming import AUTO, FLAGS, Naming, assemble
-from temporal_adapters.study.config.panel import COLUMNS, REQUIRED
+from temporal_adapters.study.config import REQUIRED
+from temporal_adapters.study.config.panel import COLUMNS
 
 Parts = tuple[tuple[str, ...], ...]
 """Alternatives of a column, the first that has a value counts; each is one field, or several that are joined."""

@@ -19,7 +19,7 @@ from temporal_adapters.stages.panel.files import Source
 from temporal_adapters.stages.panel.framing import ELEMENTS, VALUES, Way, beginning, parse_way, reach
 from temporal_adapters.stages.panel.naming import are_names
 from temporal_adapters.stages.panel.platforms import BY_NAME, PLATFORMS, Platform
-from temporal_adapters.study.config.panel import REQUIRED, Panel
+from temporal_adapters.study.config import REQUIRED, Panel
 
 _N_LOOKED_AT = 200
 _DEPTH = 6

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from temporal_adapters.ground.errors import PanelError
 from temporal_adapters.stages.panel.posts import RAW
-from temporal_adapters.study.config.panel import COLUMNS, REQUIRED, Panel
+from temporal_adapters.study.config import REQUIRED, Panel
+from temporal_adapters.study.config.panel import COLUMNS
 
 FLAGS = ("is_repost", "is_reply", "is_quote")
 AUTO = "auto"

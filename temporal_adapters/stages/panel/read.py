@@ -30,7 +30,7 @@ from temporal_adapters.stages.panel.originals import account_of, originals
 from temporal_adapters.stages.panel.posts import POSTS, Chunk
 from temporal_adapters.stages.panel.records import Records, lines
 from temporal_adapters.stages.panel.times import Times
-from temporal_adapters.study.config.panel import REQUIRED, Panel
+from temporal_adapters.study.config import REQUIRED, Panel
 
 _PREFIX_BYTES = 1 << 20
 

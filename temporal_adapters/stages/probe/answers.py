@@ -13,8 +13,7 @@ from temporal_adapters.engines.scoring import Reference, answer_rows, position_r
 from temporal_adapters.ground.errors import ArtifactError
 from temporal_adapters.stages.probe import shards
 from temporal_adapters.stages.probe.targets import Target
-from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, make, read_manifest
-from temporal_adapters.study.artifacts.layout import ANSWERS_FILE
+from temporal_adapters.study.artifacts import ANSWERS_FILE, Expected, Manifest, RunFolder, make, read_manifest
 from temporal_adapters.study.questionnaire import Questionnaire
 
 if TYPE_CHECKING:

@@ -9,15 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from temporal_adapters.engines.scoring import METHODS
-from temporal_adapters.engines.scoring.answers import mass_by_role, questions
-from temporal_adapters.engines.scoring.methods import LABEL, PROMPT
-from temporal_adapters.engines.scoring.question import Question
+from temporal_adapters.engines.scoring import LABEL, METHODS, PROMPT, Question, mass_by_role, questions
 from temporal_adapters.ground.errors import ProbeError
 from temporal_adapters.stages.probe.encode import Encoder
 from temporal_adapters.stages.probe.plan import Ask, plan, repeated
-from temporal_adapters.study.questionnaire import Item, Questionnaire
-from temporal_adapters.study.questionnaire.rules import SEPARATING_METHODS
+from temporal_adapters.study.questionnaire import SEPARATING_METHODS, Item, Questionnaire
 
 if TYPE_CHECKING:
     from temporal_adapters.engines.model import Base

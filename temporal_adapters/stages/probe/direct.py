@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from temporal_adapters.engines.scoring import METHODS, Reference, Source, answer_rows
-from temporal_adapters.engines.scoring.methods import LEGACY
+from temporal_adapters.engines.scoring import LEGACY, METHODS, Reference, Source, answer_rows
 from temporal_adapters.ground.errors import ProbeError
 from temporal_adapters.stages.probe.encode import Encoder
 from temporal_adapters.stages.probe.plan import plan

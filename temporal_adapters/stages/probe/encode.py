@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from temporal_adapters.ground.errors import ProbeError
-from temporal_adapters.study.questionnaire.prompts import Prompt
+from temporal_adapters.study.questionnaire import Prompt
 
 ENDINGS = "\n\r.,;:!?)]}\"'"
 """Characters that end an answer when a token begins with one of them."""

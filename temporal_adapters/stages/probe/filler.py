@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.engines.scoring import FormScore
-from temporal_adapters.engines.scoring.methods import LEGACY
+from temporal_adapters.engines.scoring import LEGACY, FormScore
 from temporal_adapters.ground.errors import ArtifactError
 from temporal_adapters.stages.probe.targets import Target
 from temporal_adapters.study.artifacts import Expected, make, read_manifest, verify

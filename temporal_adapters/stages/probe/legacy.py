@@ -20,11 +20,10 @@ from typing import Any
 import torch
 
 from temporal_adapters.engines.model import Adapter, stacked
-from temporal_adapters.engines.scoring.records import FormScore
+from temporal_adapters.engines.scoring import FormScore
 from temporal_adapters.ground.errors import ProbeError
-from temporal_adapters.study.questionnaire import Item, Questionnaire, Wording
+from temporal_adapters.study.questionnaire import Case, Item, Questionnaire, Wording, spell
 from temporal_adapters.study.questionnaire.prompts import render
-from temporal_adapters.study.questionnaire.records import Case, spell
 
 
 @dataclass(frozen=True)

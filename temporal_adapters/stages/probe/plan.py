@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from temporal_adapters.engines.scoring.methods import (
+from temporal_adapters.engines.scoring import (
     CONTENT_FREE,
     INCLUSION,
     LABEL,
@@ -21,8 +21,18 @@ from temporal_adapters.engines.scoring.methods import (
 from temporal_adapters.ground.errors import ProbeError
 from temporal_adapters.stages.probe.encode import Encoded, Encoder
 from temporal_adapters.stages.probe.tree import Path
-from temporal_adapters.study.questionnaire import Item, Option, Questionnaire, Wording
-from temporal_adapters.study.questionnaire.prompts import AS_WRITTEN, Prompt, bare, labels, option_orders, render
+from temporal_adapters.study.questionnaire import (
+    AS_WRITTEN,
+    Item,
+    Option,
+    Prompt,
+    Questionnaire,
+    Wording,
+    bare,
+    labels,
+    option_orders,
+)
+from temporal_adapters.study.questionnaire.prompts import render
 
 
 @dataclass(frozen=True)

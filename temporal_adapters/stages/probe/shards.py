@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from temporal_adapters.engines.scoring.records import FormScore, columns
+from temporal_adapters.engines.scoring import FormScore, columns
 from temporal_adapters.ground.errors import ArtifactError
 from temporal_adapters.stages.probe.plan import Ask
 from temporal_adapters.study.artifacts import Expected, read_manifest

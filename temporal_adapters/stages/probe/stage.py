@@ -9,8 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.engines.scoring import METHODS
-from temporal_adapters.engines.scoring.methods import LEGACY
+from temporal_adapters.engines.scoring import LEGACY, METHODS
 from temporal_adapters.ground.errors import ArtifactError, ProbeError, QuestionnaireError
 from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.stages.probe.filler import STAGE, VERSION, Filler, Work
@@ -19,8 +18,7 @@ from temporal_adapters.study.artifacts import Expected, Manifest, RunFolder, dig
 from temporal_adapters.study.questionnaire import Questionnaire, load
 
 if TYPE_CHECKING:
-    from temporal_adapters.study.config import Study
-    from temporal_adapters.study.config.model import Model
+    from temporal_adapters.study.config import Model, Study
 
 
 def load_questionnaires(study: Study) -> list[Questionnaire]:

@@ -11,7 +11,7 @@ from temporal_adapters.stages.report.markup import Markup, element
 from temporal_adapters.stages.report.material import Material, Stale
 from temporal_adapters.stages.report.numbers import count, decimal, percent
 from temporal_adapters.stages.report.sections import scrolling, section
-from temporal_adapters.study.artifacts.documents import Validated
+from temporal_adapters.study.artifacts import Validated
 
 el = element
 

@@ -19,9 +19,20 @@ from temporal_adapters.ground.errors import ReportError
 from temporal_adapters.ground.tables import ADAPTERS, ANSWERS, LAGS, SERIES, check
 from temporal_adapters.stages.series import SPREAD
 from temporal_adapters.study import questionnaire
-from temporal_adapters.study.artifacts import Manifest, RunFolder, digest_json, load_table, read_manifest
-from temporal_adapters.study.artifacts.documents import Mixed, Recovery, Results, Trust, Validated
-from temporal_adapters.study.artifacts.layout import RECOVERY_FILE, SERIES_FILE
+from temporal_adapters.study.artifacts import (
+    RECOVERY_FILE,
+    SERIES_FILE,
+    Manifest,
+    Mixed,
+    Recovery,
+    Results,
+    RunFolder,
+    Trust,
+    Validated,
+    digest_json,
+    load_table,
+    read_manifest,
+)
 from temporal_adapters.study.config import Study, recipe
 
 

@@ -13,7 +13,7 @@ from temporal_adapters.stages.report.markup import Markup, element
 from temporal_adapters.stages.report.material import Material, Stale
 from temporal_adapters.stages.report.numbers import NONE, decimal, percent, plural
 from temporal_adapters.stages.report.sections import scrolling, section
-from temporal_adapters.study.artifacts.documents import Mixed
+from temporal_adapters.study.artifacts import Mixed
 
 el = element
 

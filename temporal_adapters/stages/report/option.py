@@ -15,7 +15,7 @@ import polars as pl
 from temporal_adapters.ground.tables import ADAPTERS
 from temporal_adapters.stages.report.axes import Value
 from temporal_adapters.stages.report.material import Material
-from temporal_adapters.study.artifacts.documents import Results
+from temporal_adapters.study.artifacts import Results
 
 LEVEL = "level"
 """Method of LAGS whose r is drawn over the lags: Pearson's r of the levels."""

@@ -15,8 +15,7 @@ from temporal_adapters.stages.report.markup import Markup, element
 from temporal_adapters.stages.report.material import Material
 from temporal_adapters.stages.report.numbers import count, decimal, p_words, probability
 from temporal_adapters.stages.report.sections import scrolling, section
-from temporal_adapters.stages.trust import placebo_sentence
-from temporal_adapters.stages.trust.placebo_series import DEPENDENT
+from temporal_adapters.stages.trust import DEPENDENT, placebo_sentence
 
 el = element
 

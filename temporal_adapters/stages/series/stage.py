@@ -14,6 +14,11 @@ from typing import TYPE_CHECKING, Any
 from temporal_adapters.ground.errors import SeriesError, SurveyError
 from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import (
+    ANSWERS_FILE,
+    CELLS_FILE,
+    SERIES_FILE,
+    SETTINGS_FILE,
+    SPREAD_FILE,
     Expected,
     Manifest,
     RunFolder,
@@ -23,7 +28,6 @@ from temporal_adapters.study.artifacts import (
     read_corpora,
     read_manifest,
 )
-from temporal_adapters.study.artifacts.layout import ANSWERS_FILE, CELLS_FILE, SERIES_FILE, SETTINGS_FILE, SPREAD_FILE
 from temporal_adapters.study.config import Study, scientific
 
 if TYPE_CHECKING:

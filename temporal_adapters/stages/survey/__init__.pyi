@@ -2,9 +2,12 @@ from .align import Aligned as Aligned
 from .align import align as align
 from .align import aligned_lines as aligned_lines
 from .align import unstated as unstated
+from .cells import Grid as Grid
+from .cells import grids as grids
 from .check import lines as lines
 from .check import mapping_lines as mapping_lines
 from .check import wave_lines as wave_lines
+from .days import spans as spans
 from .link import Linked as Linked
 from .link import link as link
 from .names import breaks as breaks
@@ -13,4 +16,9 @@ from .page import write_page as write_page
 from .read import read as read
 from .read import read_groups as read_groups
 from .read import read_observations as read_observations
+from .table import Table as Table
+from .values import Reading as Reading
+from .values import is_empty as is_empty
+from .values import parse_number as parse_number
+from .waves import parquet_table as parquet_table
 from .weekly import to_weeks as to_weeks

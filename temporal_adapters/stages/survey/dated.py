@@ -12,7 +12,7 @@ from temporal_adapters.stages.survey import days, values
 from temporal_adapters.stages.survey.days import Span
 from temporal_adapters.stages.survey.table import Table
 from temporal_adapters.stages.survey.values import Reading
-from temporal_adapters.study.config.survey import Survey
+from temporal_adapters.study.config import Survey
 
 
 def reading_of(settings: Survey) -> Reading:

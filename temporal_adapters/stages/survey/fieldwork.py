@@ -18,7 +18,7 @@ from temporal_adapters.stages.survey import days
 from temporal_adapters.stages.survey.days import Span
 from temporal_adapters.stages.survey.respondents import Respondents
 from temporal_adapters.stages.survey.ticks import spelled
-from temporal_adapters.study.config.survey import Survey, Wave
+from temporal_adapters.study.config import Survey, Wave
 
 _DAY = re.compile(r"(?<!\d)(\d{4})[-_.]?(\d{2})[-_.]?(\d{2})(?!\d)")
 _COMPACT = re.compile(r"(19|20)\d{6}")

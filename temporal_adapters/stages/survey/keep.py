@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from temporal_adapters.ground.errors import SurveyError
-from temporal_adapters.study.config.survey import Kept
+from temporal_adapters.study.config import Kept
 
 _COMPARED = re.compile(r"(>=|<=|>|<|!=)\s*(.+)")
 _BETWEEN = re.compile(r"(-?\d+(?:\.\d+)?)\s*\.\.\s*(-?\d+(?:\.\d+)?)")

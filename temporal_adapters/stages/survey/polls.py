@@ -17,7 +17,7 @@ from temporal_adapters.stages.survey import dated, tidy, values
 from temporal_adapters.stages.survey.observations import COLUMNS, Observations
 from temporal_adapters.stages.survey.table import Table
 from temporal_adapters.stages.survey.tracker import is_summary
-from temporal_adapters.study.config.survey import Survey
+from temporal_adapters.study.config import Survey
 
 NAMES: dict[str, tuple[str, ...]] = {
     "start": ("start_date", "startdate", "start", "fieldwork_start", "field_start"),

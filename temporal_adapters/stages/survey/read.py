@@ -29,7 +29,7 @@ from temporal_adapters.stages.survey import (
 from temporal_adapters.stages.survey.cells import Grid
 from temporal_adapters.stages.survey.keep import kept
 from temporal_adapters.stages.survey.observations import Observations
-from temporal_adapters.study.config.survey import Survey
+from temporal_adapters.study.config import Survey
 
 Reader = Callable[[Path, Survey], Observations]
 """Reads one file of a layout."""

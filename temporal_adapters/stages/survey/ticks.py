@@ -10,7 +10,7 @@ from typing import Any
 
 from temporal_adapters.ground.errors import SurveyError
 from temporal_adapters.stages.survey.respondents import Respondents
-from temporal_adapters.study.config.survey import Survey
+from temporal_adapters.study.config import Survey
 
 _YES = frozenset(
     {"yes", "ja", "oui", "si", "sí", "sì", "selected", "ticked", "checked", "mentioned", "genannt", "quoted", "chosen"}

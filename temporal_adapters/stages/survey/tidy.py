@@ -15,7 +15,7 @@ from temporal_adapters.stages.survey import dated, values
 from temporal_adapters.stages.survey.days import Span
 from temporal_adapters.stages.survey.observations import COLUMNS, Observations
 from temporal_adapters.stages.survey.table import Table
-from temporal_adapters.study.config.survey import Survey
+from temporal_adapters.study.config import Survey
 
 NAMES: dict[str, tuple[str, ...]] = {
     "date": (

@@ -21,7 +21,7 @@ from temporal_adapters.stages.survey.keep import kept
 from temporal_adapters.stages.survey.observations import COLUMNS, MAPPED, Observations
 from temporal_adapters.stages.survey.respondents import SUFFIXES, Respondents, parquet_columns, parquet_table
 from temporal_adapters.stages.survey.ticks import number_of, spelled, ticked
-from temporal_adapters.study.config.survey import Survey
+from temporal_adapters.study.config import Survey
 from temporal_adapters.study.questionnaire import nonresponse
 
 __all__ = ["SUFFIXES", "has_variables", "parquet_columns", "parquet_table", "read"]

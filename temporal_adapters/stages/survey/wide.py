@@ -13,7 +13,7 @@ from temporal_adapters.stages.survey.observations import Observations
 from temporal_adapters.stages.survey.table import Table
 from temporal_adapters.stages.survey.tracker import is_summary
 from temporal_adapters.stages.survey.values import Reading
-from temporal_adapters.study.config.survey import Survey
+from temporal_adapters.study.config import Survey
 
 
 def read(table: Table, settings: Survey, stem: str) -> Observations:

@@ -2,9 +2,13 @@ from .blocks import IGNORED as IGNORED
 from .blocks import Blocks as Blocks
 from .blocks import chunk as chunk
 from .blocks import pack as pack
+from .encode import Bos as Bos
 from .encode import encode as encode
+from .stage import HELD_OUT as HELD_OUT
 from .stage import VERSION as VERSION
 from .stage import build as build
+from .stage import pack_posts as pack_posts
+from .stage import read_posts as read_posts
 from .stage import tokens_expected as tokens_expected
 from .store import read_blocks as read_blocks
 from .store import write_blocks as write_blocks

@@ -21,9 +21,8 @@ from typing import Any
 
 import torch
 
-from temporal_adapters.engines.model import Base, new_adapter, stacked
-from temporal_adapters.engines.model.depth import shallow
-from temporal_adapters.engines.model.kernels import Kernels, available, cache_folder, identity, only
+from temporal_adapters.engines.model import Base, Kernels, available, cache_folder, new_adapter, only, shallow, stacked
+from temporal_adapters.engines.model.kernels import identity
 from temporal_adapters.stages.tokens import IGNORED, Blocks
 from temporal_adapters.stages.train.forward import Forward
 from temporal_adapters.stages.train.job import Recipe

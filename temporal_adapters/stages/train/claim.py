@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from temporal_adapters.ground.processes import Holder
 from temporal_adapters.ground.storage import private_folder
-from temporal_adapters.study.artifacts.publish import ABANDONED_AFTER_S
+from temporal_adapters.study.artifacts import ABANDONED_AFTER_S
 
 if TYPE_CHECKING:
     from temporal_adapters.stages.train.plan import Item

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from temporal_adapters.engines.model import find_targets, load_tokenizer
-from temporal_adapters.engines.model.base import read_config
-from temporal_adapters.engines.model.memory import Size, measure, on_meta
-from temporal_adapters.engines.model.targets import sizes
+from temporal_adapters.engines.model import Size, find_targets, load_tokenizer, measure, on_meta, read_config, sizes
 from temporal_adapters.ground.errors import TrainError
-from temporal_adapters.stages.tokens.stage import pack_posts, read_posts
+from temporal_adapters.stages.tokens import pack_posts, read_posts
 from temporal_adapters.stages.train.plan import Item, recipe
 from temporal_adapters.study.artifacts import RunFolder
 

@@ -20,8 +20,7 @@ from temporal_adapters.stages.train.job import Fitted, Job
 from temporal_adapters.stages.train.loop import Keeper
 from temporal_adapters.stages.train.plan import Item
 from temporal_adapters.stages.train.weights import State
-from temporal_adapters.study.artifacts import in_work
-from temporal_adapters.study.artifacts.publish import Work
+from temporal_adapters.study.artifacts import Work, in_work
 
 _STATE = "state.safetensors"
 LOSSES = "losses.parquet"

@@ -14,9 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from temporal_adapters.engines.model import Base, Layout, Stack, inside
-from temporal_adapters.engines.model.depth import starting_at, states_below
-from temporal_adapters.engines.model.kernels import Kernels
+from temporal_adapters.engines.model import Base, Kernels, Layout, Stack, inside, starting_at, states_below
 from temporal_adapters.stages.tokens import IGNORED, Blocks
 from temporal_adapters.stages.train.loss import Wanted, head_losses, logits_loss
 from temporal_adapters.stages.train.lower import Memory, first_with_adapters

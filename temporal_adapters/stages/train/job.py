@@ -19,7 +19,7 @@ from temporal_adapters.engines.model import Adapter, LoraShape
 from temporal_adapters.stages.tokens import Blocks
 
 if TYPE_CHECKING:
-    from temporal_adapters.study.config.train import Train
+    from temporal_adapters.study.config import Train
 
 Schedule = Literal["linear", "cosine", "constant"]
 Attention = Literal["document", "chunk", "padded"]

@@ -18,9 +18,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from temporal_adapters.engines.model import Adapter, Base, document_attention, new_adapter, stacked
-from temporal_adapters.engines.model.adapter import redraw
-from temporal_adapters.engines.model.stacked import Dropout
+from temporal_adapters.engines.model import Adapter, Base, Dropout, document_attention, new_adapter, redraw, stacked
 from temporal_adapters.ground.errors import TrainError
 from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.stages.train.choice import Shape, choose

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from temporal_adapters.engines.model.kernels import Kernels
+from temporal_adapters.engines.model import Kernels
 
 _ELEMENTS = {"cpu": 1 << 17, "cuda": 1 << 28}
 """Logits held at a time: half a MiB in float32 stays in a core's cache; a GPU wants large pieces (1 GiB)."""

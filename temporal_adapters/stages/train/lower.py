@@ -15,10 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from temporal_adapters.engines.model.depth import layer_list
-from temporal_adapters.engines.model.memory import free_bytes
-from temporal_adapters.engines.model.stacked import Stack
-from temporal_adapters.engines.model.targets import layer_of
+from temporal_adapters.engines.model import Stack, free_bytes, layer_list, layer_of
 
 Rows = np.ndarray
 

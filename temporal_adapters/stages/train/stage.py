@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING
 from temporal_adapters.engines.model import Base, load_base, load_tokenizer, precision
 from temporal_adapters.ground.errors import TokensError
 from temporal_adapters.ground.progress import Listener, silent
+from temporal_adapters.stages.tokens import HELD_OUT, read_blocks
 from temporal_adapters.stages.tokens import build as build_tokens
-from temporal_adapters.stages.tokens import read_blocks
-from temporal_adapters.stages.tokens.stage import HELD_OUT
 from temporal_adapters.stages.train.claim import Claim
 from temporal_adapters.stages.train.folder import FolderKeeper
 from temporal_adapters.stages.train.job import Job
 from temporal_adapters.stages.train.loop import fit
 from temporal_adapters.stages.train.plan import Item, items, recipe
-from temporal_adapters.study.artifacts import RunFolder, verify
-from temporal_adapters.study.artifacts.checked import mend
+from temporal_adapters.study.artifacts import RunFolder, mend, verify
 
 if TYPE_CHECKING:
     from temporal_adapters.study.config import Study

@@ -18,6 +18,7 @@ from .placebo import Placebo as Placebo
 from .placebo import by_kind as by_kind
 from .placebo import placebo_sentence as placebo_sentence
 from .placebo import rank as rank
+from .placebo_series import DEPENDENT as DEPENDENT
 from .plan import expected as expected
 from .reliability import Agreement as Agreement
 from .reliability import Corrected as Corrected
@@ -31,6 +32,7 @@ from .specification import Specification as Specification
 from .specification import curve as curve
 from .stability import Stability as Stability
 from .stability import stability as stability
+from .stage import cell_table as cell_table
 from .stage import read as read
 from .stage import run as run
 from .uniformity import Uniform as Uniform

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.engines.significance import effective
-from temporal_adapters.engines.significance.autoregression import Array
-from temporal_adapters.engines.significance.pairs import pearson
+from temporal_adapters.engines.significance import Array, effective, pearson
 from temporal_adapters.ground.errors import CorrelateError, ValidityError
 from temporal_adapters.stages.trust.components import components
 from temporal_adapters.stages.trust.contrast import contrast

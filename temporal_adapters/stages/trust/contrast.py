@@ -11,9 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from temporal_adapters.engines.significance import effective
-from temporal_adapters.engines.significance.autoregression import Array
-from temporal_adapters.engines.significance.pairs import pearson
+from temporal_adapters.engines.significance import Array, effective, pearson
 from temporal_adapters.ground.errors import ValidityError
 
 

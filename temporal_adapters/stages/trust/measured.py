@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from temporal_adapters.engines.significance.effort import LEAST_RELIABILITY, Effort, Noise
+from temporal_adapters.engines.significance import LEAST_RELIABILITY, Effort, Noise
 from temporal_adapters.ground.errors import ValidityError
 from temporal_adapters.stages.trust.components import Components
-from temporal_adapters.study.artifacts.documents import Halved, Trust
+from temporal_adapters.study.artifacts import Halved, Trust
 
 MOST_PERSISTENCE = 0.98
 """Largest persistence that a power analysis is given."""

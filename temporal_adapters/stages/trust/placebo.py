@@ -12,12 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from temporal_adapters.engines.significance import effective
-from temporal_adapters.engines.significance.autoregression import Array
-from temporal_adapters.engines.significance.changes import changes
-from temporal_adapters.engines.significance.pairs import pearson
+from temporal_adapters.engines.significance import Array, changes, effective, pearson
 from temporal_adapters.ground.errors import ValidityError
-from temporal_adapters.study.artifacts.documents import Trust
+from temporal_adapters.study.artifacts import Trust
 
 NEAREST_WEEKS = 8
 """Weeks by which a series must be moved to lose its dates; a quarter of a shorter series."""

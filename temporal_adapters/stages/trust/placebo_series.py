@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temporal_adapters.study.artifacts import RunFolder, load_table, read_manifest
-from temporal_adapters.study.artifacts.layout import SERIES_FILE
+from temporal_adapters.study.artifacts import SERIES_FILE, RunFolder, load_table, read_manifest
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from temporal_adapters.engines.significance.autoregression import Array
+    from temporal_adapters.engines.significance import Array
 
 FILE = "placebos.parquet"
 PREFIX = "placebo"

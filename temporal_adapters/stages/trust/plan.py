@@ -6,8 +6,7 @@ Takes a study and its run folder, gives what is expected. Reads no series.
 from __future__ import annotations
 
 from temporal_adapters.stages.trust import placebo_series
-from temporal_adapters.study.artifacts import Expected, RunFolder, read_manifest
-from temporal_adapters.study.artifacts.layout import CELLS_FILE, SERIES_FILE, SETTINGS_FILE
+from temporal_adapters.study.artifacts import CELLS_FILE, SERIES_FILE, SETTINGS_FILE, Expected, RunFolder, read_manifest
 from temporal_adapters.study.config import Study, scientific
 
 STAGE = "trust"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance import Array
 from temporal_adapters.ground.errors import ValidityError
 
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from temporal_adapters.engines.significance.autoregression import Array
-from temporal_adapters.engines.significance.changes import changes
-from temporal_adapters.engines.significance.pairs import correlations
+from temporal_adapters.engines.significance import Array, changes, correlations
 from temporal_adapters.ground.errors import ValidityError
 
 

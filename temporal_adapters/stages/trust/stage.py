@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance import Array
 from temporal_adapters.ground.dates import WEEK
 from temporal_adapters.ground.errors import CorrelateError, ValidityError
 from temporal_adapters.ground.tables import ADAPTERS
@@ -23,8 +23,7 @@ from temporal_adapters.stages.trust.assess import Case, assess
 from temporal_adapters.stages.trust.placebo import varying
 from temporal_adapters.stages.trust.plan import TABLES, expected
 from temporal_adapters.stages.trust.uniformity import unrelated
-from temporal_adapters.study.artifacts import Manifest, RunFolder, load_table, make
-from temporal_adapters.study.artifacts.documents import Trust
+from temporal_adapters.study.artifacts import Manifest, RunFolder, Trust, load_table, make
 from temporal_adapters.study.config import Study
 
 if TYPE_CHECKING:

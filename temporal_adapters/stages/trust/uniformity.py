@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from temporal_adapters.engines.significance.autoregression import Array
-from temporal_adapters.engines.significance.changes import changes
+from temporal_adapters.engines.significance import Array, changes, pearson
 from temporal_adapters.engines.significance.levels import levels
-from temporal_adapters.engines.significance.pairs import pearson
 from temporal_adapters.ground.errors import ValidityError
 
 LEAST_PAIRS = 10

@@ -14,7 +14,7 @@ import pyarrow.dataset
 
 from temporal_adapters.ground import resources
 from temporal_adapters.stages.weeks.staged import Staged
-from temporal_adapters.study.config.weeks import Weeks
+from temporal_adapters.study.config import Weeks
 
 NONE_EXCLUDED = pa.table({"user_id": pa.array([], pa.string()), "reason": pa.array([], pa.string())})
 

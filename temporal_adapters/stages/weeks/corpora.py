@@ -28,8 +28,14 @@ from temporal_adapters.stages.weeks.reduce import Whole, read_users, reduce_week
 from temporal_adapters.stages.weeks.split import SplitSettings
 from temporal_adapters.stages.weeks.staged import Counts, Staged
 from temporal_adapters.stages.weeks.windows import Window, calendar_window
-from temporal_adapters.study.artifacts import RunFolder, digest_file, digest_json, read_manifest
-from temporal_adapters.study.artifacts.layout import week_entry, weeks_facts
+from temporal_adapters.study.artifacts import (
+    RunFolder,
+    digest_file,
+    digest_json,
+    read_manifest,
+    week_entry,
+    weeks_facts,
+)
 
 STAGE_B = ("duplicates", "cap_per_user", "cap_seed", "near_duplicates", "min_user_posts", "min_posts")
 """Settings of `weeks` that only this stage reads: changing them keeps the staged files."""

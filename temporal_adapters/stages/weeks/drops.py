@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import WeeksError
 from temporal_adapters.study.artifacts import RunFolder, digest_json
-from temporal_adapters.study.config.panel import Panel
+from temporal_adapters.study.config import Panel
 
 if TYPE_CHECKING:
     import pyarrow as pa

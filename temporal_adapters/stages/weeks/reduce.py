@@ -23,7 +23,7 @@ from temporal_adapters.ground import resources
 from temporal_adapters.stages.weeks.identity import ONE_DATE_EACH, staged_week
 from temporal_adapters.stages.weeks.near import near_duplicates
 from temporal_adapters.stages.weeks.staged import Staged, writing
-from temporal_adapters.study.config.weeks import Weeks
+from temporal_adapters.study.config import Weeks
 
 CORPUS = pa.schema(
     [

@@ -30,8 +30,7 @@ from temporal_adapters.stages.weeks.memory import duckdb_limit, flush_bytes
 from temporal_adapters.stages.weeks.pseudonym import pseudonymised
 from temporal_adapters.stages.weeks.staged import Counts, Staged, Writer
 from temporal_adapters.stages.weeks.windows import Window, bounds, slots
-from temporal_adapters.study.config.panel import Panel
-from temporal_adapters.study.config.weeks import Clean, Weeks
+from temporal_adapters.study.config import Clean, Panel, Weeks
 
 _ENOUGH_RECORDS = 10_000
 """Records after which a file with too many corrupt ones is given up before its end."""

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from temporal_adapters.ground.dates import week_label, week_start
 from temporal_adapters.ground.errors import WeeksError
-from temporal_adapters.study.config.weeks import Weeks
+from temporal_adapters.study.config import Weeks
 
 SLOT_US = 900_000_000
 """Microseconds in a quarter of an hour; `queries/weeks_clean.sql` holds the same number."""

@@ -31,8 +31,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from temporal_adapters.ground.errors import ConfigError, QuestionnaireError
-from temporal_adapters.study.config import Section
-from temporal_adapters.study.config.document import line_of, read_yaml, validate
+from temporal_adapters.study.config import Section, line_of, read_yaml
+from temporal_adapters.study.config.document import validate
 from temporal_adapters.study.questionnaire.records import (
     Ask,
     Case,

@@ -1,0 +1,16 @@
+from .adjusting import adjusted as adjusted
+from .adjusting import share_left as share_left
+from .alternates import Alternate as Alternate
+from .autoregression import MIN_ROWS as MIN_ROWS
+from .autoregression import Array as Array
+from .changes import Changes as Changes
+from .changes import changes as changes
+from .effort import LEAST_RELIABILITY as LEAST_RELIABILITY
+from .effort import Effort as Effort
+from .effort import Noise as Noise
+from .effort import Question as Question
+from .levels import Levels as Levels
+from .pairs import correlations as correlations
+from .pairs import pearson as pearson
+from .pairs import r_of_differences as r_of_differences
+from .pairs import shifted as shifted
