@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,12 +37,18 @@ class Case:
         Class whose identifiers are left out of the training part.
     fraction
         Stratified fraction of the training part.
+    period
+        Election that is predicted; the others are learned from.
+    share
+        Stratified share of that election's own training part that is learned from, too.
     """
 
     name: str
     condition: Condition
     left_out: str | None = None
     fraction: float | None = None
+    period: str | None = None
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -105,15 +112,20 @@ def expand(conditions: Sequence[Condition], mapping: SurveyMapping) -> list[Case
     cases: list[Case] = []
     for condition in conditions:
         _check(condition, mapping)
-        parties = _parties(condition, mapping)
-        for party in parties:
-            for fraction in condition.fractions or (None,):
-                name = condition.name
-                if condition.leave_out_party == "each":
-                    name += f"-{slug(str(party))}"
-                if len(condition.fractions) > 1:
-                    name += f"-{100 * (fraction or 1):g}"
-                cases.append(Case(name, condition, party, fraction))
+        shares = condition.test_shares if condition.test_period is not None else (0.0,)
+        for party, fraction, period, share in product(
+            _parties(condition, mapping), condition.fractions or (None,), _tested(condition, mapping), shares
+        ):
+            name = condition.name
+            if condition.leave_out_party == "each":
+                name += f"-{slug(str(party))}"
+            if len(condition.fractions) > 1:
+                name += f"-{100 * (fraction or 1):g}"
+            if condition.test_period == "each":
+                name += f"-{slug(str(period))}"
+            if len(shares) > 1:
+                name += f"-plus-{100 * share:g}"
+            cases.append(Case(name, condition, party, fraction, period, share))
     names = [case.name for case in cases]
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None:
@@ -135,6 +147,12 @@ def _parties(condition: Condition, mapping: SurveyMapping) -> Sequence[str | Non
     return [name for name in mapping.labels if name in named]
 
 
+def _tested(condition: Condition, mapping: SurveyMapping) -> Sequence[str | None]:
+    if condition.test_period != "each" or mapping.period is None:
+        return (condition.test_period,)
+    return mapping.period.codes
+
+
 def _check(condition: Condition, mapping: SurveyMapping) -> None:
     place = f"condition {condition.name!r}"
     names = [item.name for item in mapping.items]
@@ -148,6 +166,12 @@ def _check(condition: Condition, mapping: SurveyMapping) -> None:
             raise VoteError(f"{place}: the item {only.item!r} has no code {wrong} (it has {', '.join(known)})")
     if (condition.leave_out_party or condition.mask_party_names) and mapping.own_party is None:
         raise VoteError(f"{place}: needs `own_party` in the mapping {mapping.survey!r}")
+    if condition.test_period is not None:
+        if mapping.period is None:
+            raise VoteError(f"{place}: `test_period` needs `period` in the mapping {mapping.survey!r}")
+        if condition.test_period not in ("each", *mapping.period.codes):
+            known = ", ".join(mapping.period.codes)
+            raise VoteError(f"{place}: there is no period {condition.test_period!r} (choose each, {known})")
     parties = list(dict.fromkeys(mapping.own_party.labels.values())) if mapping.own_party is not None else []
     if condition.leave_out_party not in (None, "each", *parties):
         raise VoteError(
@@ -203,7 +227,8 @@ def make_task(
         If the masks leave fewer than two classes to learn from.
     """
     mapping = respondents.mapping
-    part = _masked(respondents.frame[train], case, mapping)
+    learned, asked = _elections(respondents.frame, case, seed, mapping, train, test)
+    part = _masked(learned, case, mapping)
     part = _subset(part, case.fraction, seed, mapping)
     if part["vote"].n_unique() < 2:
         raise VoteError(
@@ -211,8 +236,28 @@ def make_task(
             f"{part['vote'].n_unique()} classes, at least 2 classes are needed"
         )
     items = tuple(item for item in mapping.items if item.name not in case.condition.without_items)
-    part, whole = _fill(part, respondents.frame[test], items, mapping)
+    part, whole = _fill(part, asked, items, mapping)
     return Task(mapping, case, fold, seed, items, part, whole)
+
+
+def _elections(
+    frame: pl.DataFrame,
+    case: Case,
+    seed: int,
+    mapping: SurveyMapping,
+    train: NDArray[np.int64],
+    test: NDArray[np.int64],
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return who is learned from and who is predicted: all of the other elections, and one fold of this one."""
+    import polars as pl
+
+    if case.period is None:
+        return frame[train], frame[test]
+    mine = pl.col("period") == case.period
+    learned = frame.filter(~mine)
+    if case.share:
+        learned = pl.concat([learned, _subset(frame[train].filter(mine), case.share, seed, mapping)])
+    return learned, frame[test].filter(mine)
 
 
 def _masked(frame: pl.DataFrame, case: Case, mapping: SurveyMapping) -> pl.DataFrame:

@@ -81,6 +81,8 @@ def cell_config(cell: Cell, experiment: Experiment, mapping: SurveyMapping) -> d
             **scientific(cell.case.condition),
             "left_out": cell.case.left_out,
             "fraction": cell.case.fraction,
+            "period": cell.case.period,
+            "share": cell.case.share,
         },
         "model": scientific(cell.model),
         "folds": experiment.folds,

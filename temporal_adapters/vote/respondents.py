@@ -34,8 +34,8 @@ class Respondents:
         How they were read.
     frame
         respondent_id (String), vote (String, null where it is missing), weight (Float64), excluded (list of String:
-        classes that a missing vote certainly is not), then one String column of codes per item; numeric items hold the
-        value, or ``.`` and the code where that means no answer.
+        classes that a missing vote certainly is not), period (String, if the mapping has one), then one String column
+        of codes per item; numeric items hold the value, or ``.`` and the code where that means no answer.
     """
 
     mapping: SurveyMapping
@@ -118,6 +118,7 @@ def examine(survey: SurveyFile, mapping: SurveyMapping) -> Examination:
             "vote": pl.Series(votes, dtype=pl.String),
             "weight": pl.Series(_weights(columns, problems, notes, table.height), dtype=pl.Float64),
             "excluded": pl.Series(_excluded(mapping, columns, votes, problems), dtype=pl.List(pl.String)),
+            **_periods(mapping, columns, problems),
             **{
                 item.name: pl.Series(_values(mapping, item, codes[item.name]), dtype=pl.String)
                 for item in mapping.items
@@ -142,6 +143,8 @@ def _places(mapping: SurveyMapping) -> Iterator[tuple[str, Column]]:
     yield "target", mapping.target
     if mapping.target.turnout is not None:
         yield "turnout", mapping.target.turnout
+    if mapping.period is not None:
+        yield "period", mapping.period
     for number, known in enumerate(mapping.target.known):
         yield f"known {number}", known
     for number, rule in enumerate(mapping.filters):
@@ -238,6 +241,18 @@ def _votes(mapping: SurveyMapping, columns: Columns, problems: list[str]) -> lis
         for code, n in sorted(unknown.items())
     )
     return votes
+
+
+def _periods(mapping: SurveyMapping, columns: Columns, problems: list[str]) -> dict[str, list[str]]:
+    if mapping.period is None:
+        return {}
+    unknown = Counter(code for code in columns["period"] if code not in mapping.period.codes)
+    problems.extend(
+        f"the period {mapping.period.column} holds the code {code} ({n} respondents), which is none of"
+        f" {', '.join(mapping.period.codes)}: add it to `period.codes`, or filter these respondents"
+        for code, n in sorted(unknown.items())
+    )
+    return {"period": columns["period"]}
 
 
 def _excluded(

@@ -44,11 +44,27 @@ class Condition(Section):
     only: tuple[Only, ...] = ()
     """Train on these respondents only (a convenience sample); all must hold."""
 
+    test_period: str | None = None
+    """Predict this election (a code of the mapping's `period`) and learn from the others; `each`: one condition per
+    election."""
+
+    test_shares: tuple[float, ...] = (0.0,)
+    """With `test_period`: shares (0-1) of that election's own training part that are learned from, too; one condition
+    each."""
+
     without_items: tuple[str, ...] = ()
     """Items that no model sees, neither in training nor in the test."""
 
     mask_party_names: bool = False
     """Rename the parties in the own-party item to neutral words (`masked` in the mapping)."""
+
+    @field_validator("test_shares")
+    @classmethod
+    def _are_shares(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        for value in values:
+            if not 0 <= value <= 1:
+                raise ValueError(f"{value:g} is not a share: allowed is 0 to 1")
+        return values
 
     @field_validator("fractions")
     @classmethod

@@ -23,7 +23,7 @@ from temporal_adapters.study.config.document import read_yaml, validate
 SYSTEM_MISSING = "."
 """Code of an empty cell."""
 
-RESERVED = ("respondent_id", "vote", "weight", "excluded")
+RESERVED = ("respondent_id", "vote", "weight", "excluded", "period")
 """Columns of the table of respondents that no item may be called."""
 
 _WHOLE = re.compile(r"-?\d+\.0+")
@@ -237,6 +237,13 @@ class OwnParty(Section):
     """Code of the item -> class of that party; codes of no party are left out."""
 
 
+class Period(Column):
+    """Which election, or wave, a respondent belongs to."""
+
+    codes: tuple[Code, ...] = Field(min_length=2)
+    """Codes of the elections, in the order of time."""
+
+
 class PromptTexts(Section):
     """Words of the prompt around the items."""
 
@@ -276,6 +283,9 @@ class SurveyMapping(Section):
 
     filters: tuple[Filter, ...] = ()
     """Respondents to keep; all must hold."""
+
+    period: Period | None = None
+    """Elections in one file, so that one can be predicted from the others."""
 
     target: Target
     """What is predicted."""
