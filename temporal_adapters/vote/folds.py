@@ -170,8 +170,8 @@ def _check(condition: Condition, mapping: SurveyMapping) -> None:
         if mapping.period is None:
             raise VoteError(f"{place}: `test_period` needs `period` in the mapping {mapping.survey!r}")
         if condition.test_period not in ("each", *mapping.period.codes):
-            known = ", ".join(mapping.period.codes)
-            raise VoteError(f"{place}: there is no period {condition.test_period!r} (choose each, {known})")
+            periods = ", ".join(mapping.period.codes)
+            raise VoteError(f"{place}: there is no period {condition.test_period!r} (choose each, {periods})")
     parties = list(dict.fromkeys(mapping.own_party.labels.values())) if mapping.own_party is not None else []
     if condition.leave_out_party not in (None, "each", *parties):
         raise VoteError(
