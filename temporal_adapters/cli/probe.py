@@ -78,7 +78,9 @@ def _ask_folders(session: Session, adapters: list[Path], to: Path | None) -> Non
     asked = probe.load_questionnaires(session.study)
     found = pl.concat([answer(base, one, adapters, settings.methods, settings.temperature) for one in asked])
     if to is not None:
-        found.write_csv(to) if to.suffix == ".csv" else found.write_parquet(to)
+        from temporal_adapters.ground.tables import write_csv
+
+        write_csv(found, to) if to.suffix == ".csv" else found.write_parquet(to)
     place = ["item", "wording", "order", "method", "option"]
     for rows in found.partition_by(place, maintain_order=True):
         shares = ", ".join(f"{name} {_percent(share)}" for name, share in rows.select("adapter", "share").iter_rows())

@@ -15,7 +15,7 @@ import polars as pl
 
 from temporal_adapters import __version__
 from temporal_adapters.ground.errors import UsageError
-from temporal_adapters.ground.tables import ADAPTERS, ANSWERS, SERIES
+from temporal_adapters.ground.tables import ADAPTERS, ANSWERS, SERIES, write_csv
 from temporal_adapters.stages.correlate.lags import document
 from temporal_adapters.stages.report import Material, bibliography, comparison_methods, option_views, pair
 from temporal_adapters.study.artifacts import Results
@@ -36,9 +36,9 @@ def write(found: Comparison, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     told = results(found)
     told.write(folder)
-    found.table.write_csv(folder / "results.csv")
-    found.lags.write_csv(folder / "lags.csv")
-    _series(found).write_csv(folder / "series.csv")
+    write_csv(found.table, folder / "results.csv")
+    write_csv(found.lags, folder / "lags.csv")
+    write_csv(_series(found), folder / "series.csv")
     material = material_of(found, told)
     methods = found.wording.text(comparison_methods(material))
     (folder / "methods.md").write_text(methods, encoding="utf-8")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
@@ -205,3 +206,20 @@ def _check_values(frame: pl.DataFrame, schema: Schema, place: str) -> None:
         wrong = frame.filter((pl.col(name) < low) | (pl.col(name) > high))
         if wrong.height:
             raise TableError(f"{place}{schema.name}.{name} is {wrong[name][0]}, allowed is {low:g} to {high:g}")
+
+
+def write_csv(frame: pl.DataFrame, path: Path) -> None:
+    """Write a table for spreadsheets: text that a spreadsheet would take for a formula gets an apostrophe before it.
+
+    A name of an option or a label comes from a file of somebody else; ``=HYPERLINK(...)`` in it would run when the
+    table is opened. Parquet files of the same table hold the text as it is.
+    """
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    is_formula = {name: pl.col(name).str.contains(_FORMULA) for name in texts}
+    frame.with_columns(
+        pl.when(is_formula[name]).then(pl.lit("'") + pl.col(name)).otherwise(pl.col(name)).alias(name) for name in texts
+    ).write_csv(path)
+
+
+_FORMULA = r"^\s*(?:[=@\t\r]|[+-][^0-9.\s]|[+-].*[(!|])"
+"""Beginnings that spreadsheets read as formulas; numbers with a sign are none."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from temporal_adapters.ground.errors import VoteError
 from temporal_adapters.ground.progress import Listener, Tick, silent
+from temporal_adapters.ground.tables import write_csv
 from temporal_adapters.study.artifacts import Expected, Manifest, digest_file, make
 from temporal_adapters.study.config import Baseline, Condition, LanguageModel, SurveyMapping, scientific
 from temporal_adapters.vote import baselines, inference
@@ -210,8 +211,8 @@ def write(
     def complete(target: Path) -> dict[str, Any]:
         found = impute(load(survey, mapping), model, m, seed, weighted=mapping.weight is not None, listener=listener)
         found.frame.write_parquet(target / "completed.parquet")
-        found.frame.write_csv(target / "completed.csv")
-        found.shares.write_csv(target / "shares.csv")
+        write_csv(found.frame, target / "completed.csv")
+        write_csv(found.shares, target / "shares.csv")
         return {"n_imputed": int(found.frame["vote"].null_count()), "shares": found.shares.to_dicts()}
 
     return make(Expected(folder, "impute", VERSION, config, inputs), complete)

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from temporal_adapters.ground.errors import VoteError
+from temporal_adapters.ground.tables import write_csv
 from temporal_adapters.stages.report import Markup, as_svg, asset, element
 from temporal_adapters.stages.report.markup import document
 from temporal_adapters.study.artifacts import Expected, make, read_manifest
@@ -111,7 +112,7 @@ def write(
 
     def write(folder: Path) -> None:
         for name, table in tables.items():
-            table.write_csv(folder / f"{name}.csv")
+            write_csv(table, folder / f"{name}.csv")
         for name, image in drawn.items():
             (folder / f"{name}.svg").write_text(image, encoding="utf-8")
         _, hidden = grid.cells(experiment, mapping, root)

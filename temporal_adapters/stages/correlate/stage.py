@@ -94,7 +94,7 @@ def _write(study: Study, run: RunFolder, folder: Path, planned: Sequence[plan.De
         deviations=[asdict(entry) for entry in planned],
     )
     lags_table(analysis).write_parquet(folder / LAGS_FILE)
-    results_table(analysis).write_csv(folder / "results.csv")
+    tables.write_csv(results_table(analysis), folder / "results.csv")
     written.write(folder)
     sentences = [entry["sentence"] for entry in written.results if entry["dynamics"] is not None]
     (folder / SENTENCES_FILE).write_text(

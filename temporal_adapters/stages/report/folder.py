@@ -19,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from temporal_adapters.ground.progress import Listener, Tick, silent
+from temporal_adapters.ground.tables import write_csv
 from temporal_adapters.stages.report import figures, methods, page
 from temporal_adapters.stages.report.instrument import instrument_table
 from temporal_adapters.stages.report.material import Material
@@ -89,7 +90,7 @@ def _write_tables(material: Material, views: list[OptionView], folder: Path) -> 
     folder.mkdir()
     for name, frame in tables(material, views).items():
         frame.write_parquet(folder / f"{name}.parquet")
-        frame.write_csv(folder / f"{name}.csv")
+        write_csv(frame, folder / f"{name}.csv")
 
 
 def _write_figures(material: Material, views: list[OptionView], folder: Path, listener: Listener) -> None:

@@ -17,6 +17,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from temporal_adapters.ground.errors import ConfigError
+from temporal_adapters.study.config.bounds import MOST_BYTES, check_text, check_values
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -30,18 +31,37 @@ def read_yaml(path: Path) -> Any:
         If the file is missing, not UTF-8, or not YAML; with file:line.
     """
     try:
-        return YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        size = path.stat().st_size
+        if size > 4 * MOST_BYTES:
+            raise ConfigError(f"{path}: holds {size:,} bytes, at most {MOST_BYTES:,} are read: split the file")
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from None
+    document = _parsed(text, path)
+    check_values(document, path)
+    return document
+
+
+def _parsed(text: str, path: Path) -> Any:
+    try:
+        check_text(text, path)
+        return YAML(typ="rt").load(text)
+    except ConfigError:
+        raise
     except MarkedYAMLError as error:
         mark = error.problem_mark
         line = f":{mark.line + 1}" if mark else ""
         problem = " ".join(str(error.problem or error.context or "unreadable").split())
-        raise ConfigError(f"{path}{line}: not valid YAML: {problem}") from None
+        raise ConfigError(f"{path}{line}: not valid YAML: {problem[:200]}") from None
     except YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())[:200]}") from None
+    except Exception as error:
+        # What a tag asks for (`!!int abc`, `!!timestamp x`) or a key that is no text: the library meets these with
+        # whatever its own code raises.
+        said = " ".join(str(error).split())[:120]
+        raise ConfigError(f"{path}: holds a value that cannot be read ({type(error).__name__}: {said})") from None
 
 
 def line_of(document: Any, location: Sequence[Any]) -> int | None:
@@ -88,6 +108,7 @@ def validate(model: type[ModelT], document: Any, path: Path, context: Mapping[st
 
 def _sentence(model: type[BaseModel], document: Any, path: Path, problem: Any) -> str:
     location = [part for part in problem["loc"] if not (isinstance(part, str) and "[" in part)]
+    location = location or list(problem["loc"][-1:])
     line = line_of(document, location)
     place = f"{path}:{line}" if line else str(path)
     name = ".".join(str(part) for part in location)
@@ -106,7 +127,7 @@ def _nearest(model: type[BaseModel], location: Sequence[Any]) -> str:
     here: type[BaseModel] | None = model
     for part in location[:-1]:
         here = _section(here, part)
-    if here is None:
+    if here is None or not location:
         return ""
     known = list(here.model_fields)
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
