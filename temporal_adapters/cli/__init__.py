@@ -44,6 +44,7 @@ def _register() -> None:
         compare,
         correlate,
         export,
+        init,
         mix,
         plan,
         power,
@@ -63,7 +64,7 @@ def _register() -> None:
     )
 
     line = (run, simulate, weeks, pretrain, train, probe, questionnaire, survey, plan, power, correlate, report)
-    for module in (*line, compare, export, upkeep, validate, vote, mix, base, settings):
+    for module in (init, *line, compare, export, upkeep, validate, vote, mix, base, settings):
         module.register(app)
 
 

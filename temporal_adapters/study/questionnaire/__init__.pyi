@@ -9,6 +9,7 @@ from .prompts import labels as labels
 from .prompts import option_orders as option_orders
 from .records import Case as Case
 from .records import Item as Item
+from .records import ItemType as ItemType
 from .records import Option as Option
 from .records import Questionnaire as Questionnaire
 from .records import Wording as Wording
