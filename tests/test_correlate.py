@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from temporal_adapters.cli import app
 from temporal_adapters.engines.significance import pairs as weekly_pairs
+from temporal_adapters.engines.significance.regularities import mean_weeks
 from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.ground.tables import SERIES
 from temporal_adapters.stages import correlate
@@ -541,3 +542,26 @@ def test_one_heavy_week_and_a_missing_calendar_are_said_beside_the_verdict() -> 
 def test_a_plan_of_before_there_were_adjustments_is_kept_and_a_new_one_is_a_deviation() -> None:
     assert "adjust" not in _deciding(Correlate())
     assert _deciding(Correlate(adjust=("season", "/somewhere/rain.csv")))["adjust"] == ["season", "rain.csv"]
+
+
+def test_values_held_over_the_same_weeks_on_both_sides_are_refused_with_the_cure() -> None:
+    held = [np.repeat(noise(20, seed), 4) for seed in (98, 99)]
+    with pytest.raises(
+        CorrelateError, match=r"mood / a: both series repeat every value over 4 and 4 weeks.*every_weeks: 4"
+    ):
+        correlate.analyse(pairs(*held), Correlate(**FAST))
+    weekly = correlate.analyse(pairs(noise(80, 100), held[1]), Correlate(**FAST))
+    assert only(weekly).verdict == "no evidence"
+    rounded = [np.round(np.cumsum(noise(80, seed)) / 3) for seed in (101, 102)]  # repeats, at no rhythm
+    assert only(correlate.analyse(pairs(*rounded), Correlate(**FAST))).dynamics is not None
+
+
+def test_a_rolling_mean_is_named_and_persistent_series_are_not() -> None:
+    smooth = np.convolve(noise(104, 103), np.ones(5) / 5, "valid")
+    found = only(correlate.analyse(pairs(noise(100, 104), smooth), Correlate(**FAST)))
+    assert (found.details["mean_weeks_model"], found.details["mean_weeks_survey"]) == (1, 5)
+    assert "Looks like a rolling mean: the survey one of about 5 weeks; test unsmoothed values." in sentences.sentence(
+        found
+    )
+    walks = np.cumsum(np.random.default_rng(105).standard_normal((200, 100)), axis=1)
+    assert np.mean([mean_weeks(walk) > 1 for walk in walks]) < 0.05

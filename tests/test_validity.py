@@ -91,6 +91,8 @@ def test_attenuation_is_undone_and_the_ceiling_is_that_of_both_reliabilities() -
     found = trust.disattenuate(0.42, 50, 0.49, 0.81, 60)
     assert found.ceiling == pytest.approx(0.63)
     assert found.r == pytest.approx(0.42 / 0.63)
+    none = trust.disattenuate(0.0, 50, 0.49, 0.81, 60)
+    assert none.ci_high == -none.ci_low == pytest.approx(1.959964 / (0.63 * 47**0.5), rel=1e-5)
     known = trust.disattenuate(0.42, 50, 1.0, 1.0, 60)
     assert (known.ci_high - known.ci_low) / 2 == pytest.approx(1.96 * (1 - 0.42**2) / math.sqrt(47), rel=1e-3)
     assert found.ci_high - found.ci_low > known.ci_high - known.ci_low

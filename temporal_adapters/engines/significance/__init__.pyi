@@ -14,3 +14,5 @@ from .pairs import correlations as correlations
 from .pairs import pearson as pearson
 from .pairs import r_of_differences as r_of_differences
 from .pairs import shifted as shifted
+from .regularities import held_weeks as held_weeks
+from .regularities import mean_weeks as mean_weeks

@@ -17,6 +17,7 @@ from temporal_adapters.engines.significance import (
     Changes,
     alternates,
     effective,
+    mean_weeks,
     pearson,
     share_left,
     shifted,
@@ -24,7 +25,7 @@ from temporal_adapters.engines.significance import (
 from temporal_adapters.engines.significance.stationarity import stationarity
 from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.stages.correlate.calendar import regressors
-from temporal_adapters.stages.correlate.pairs import Pairs
+from temporal_adapters.stages.correlate.pairs import Pairs, require_moving
 from temporal_adapters.stages.correlate.records import Analysis, Result, verdict
 from temporal_adapters.stages.correlate.rhythm import on_rhythm
 from temporal_adapters.stages.correlate.sentences import lag_words
@@ -47,6 +48,7 @@ def analyse(pairs: Pairs, settings: Correlate) -> Analysis:
     """
     if settings.every_weeks > 1:
         return _analyse_waves(pairs, settings)
+    require_moving(pairs)
     lags = sorted({*settings.lags, *settings.shown_lags})
     adjust = regressors(pairs.weeks, settings.adjust)
     pairs = without(pairs, adjust)
@@ -179,6 +181,7 @@ def _details(pairs: Pairs, moved: Changes, critical: float) -> list[dict[str, An
     heavy, five = moved.heaviest(1), moved.heaviest(5)
     shorter, longer = moved.p_at_order(-1), moved.p_at_order(1)
     roots = [[asdict(stationarity(series)) for series in side] for side in (pairs.model, pairs.survey)]
+    means = [[mean_weeks(series) for series in side.series] for side in moved.white]
     model, survey = moved.white
     pairs_left = moved.left * np.isfinite(moved.terms).sum(axis=-1)
     whitened = np.minimum(model.order, survey.order) > 1  # one order less of 1 is no prewhitening at all
@@ -192,6 +195,8 @@ def _details(pairs: Pairs, moved: Changes, critical: float) -> list[dict[str, An
             "p_order_minus_1": float(shorter[row, column]) if whitened[row] else None,
             "p_order_plus_1": float(longer[row, column]),
             "detectable_r": effective.detectable_r(float(pairs_left[row, column]), critical),
+            "mean_weeks_model": means[0][row],
+            "mean_weeks_survey": means[1][row],
             "heaviest_week": pairs.weeks[int(heavy.weeks[row, column, 0])].isoformat(),
             "heaviest_week_share": float(heavy.share[row, column]),
             "r_without_heaviest_week": float(heavy.r_without[row, column]),

@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from temporal_adapters.engines.significance import MIN_ROWS, Array
+from temporal_adapters.engines.significance import MIN_ROWS, Array, held_weeks
 from temporal_adapters.ground.dates import WEEK
 from temporal_adapters.ground.errors import CorrelateError
 
@@ -164,6 +164,23 @@ def _require_usable(pairs: Pairs, row: int, name: str, sources: tuple[str, str],
     shared = int((np.isfinite(pairs.model[row]) & np.isfinite(pairs.survey[row])).sum())
     if shared < min_weeks:
         raise CorrelateError(f"{name}: {shared} shared weeks, at least {min_weeks} are needed; {advice}")
+
+
+def require_moving(pairs: Pairs) -> None:
+    """Refuse an option whose values are held over several weeks on both sides: what changes is the calendar.
+
+    Raises
+    ------
+    CorrelateError
+        With the number of weeks, which `correlate.every_weeks` wants.
+    """
+    for row, name in enumerate(pairs.names):
+        held = [held_weeks(side[row]) for side in (pairs.model, pairs.survey)]
+        if min(held) > 1:
+            raise CorrelateError(
+                f"{' / '.join(name)}: both series repeat every value over {held[0]} and {held[1]} weeks, so that their"
+                f" changes fall in the same weeks by themselves: set correlate.every_weeks: {max(held)}"
+            )
 
 
 def _rhythm(values: Array, every: int) -> str:

@@ -42,7 +42,7 @@ def sentence(result: Result, confidence: float = 0.95) -> str:
         f" changes: r = {number(result.changes_r)}, {percent} CI {changed},"
         f" T = {result.dynamics.statistic:.2f}, {_p(result.dynamics)}."
         f" Verdict: {result.verdict}{_direction(result)}."
-        f"{_left_open(result, percent)}{_one_week(result)}{_calendar(result)}"
+        f"{_left_open(result, percent)}{_means(result)}{_one_week(result)}{_calendar(result)}"
     )
 
 
@@ -60,6 +60,13 @@ def _left_open(result: Result, percent: str) -> str:
         " Common changes were not shown, which is no proof that there are none:"
         f" |r| of changes above {number(result.changes_excluded)} is excluded at {percent}{reach}."
     )
+
+
+def _means(result: Result) -> str:
+    """Return which side looks as if it had been smoothed before it came here."""
+    sides = {name: result.details.get(f"mean_weeks_{name}", 1) for name in ("model", "survey")}
+    named = [f"the {name} one of about {weeks} weeks" for name, weeks in sides.items() if weeks > 1]
+    return f" Looks like a rolling mean: {' and '.join(named)}; test unsmoothed values." if named else ""
 
 
 HEAVY = 0.25
@@ -81,6 +88,10 @@ def _one_week(result: Result) -> str:
     )
 
 
+STAYS = 0.8
+"""Share of r of changes from which on a verdict that falls may do so only because regressors cost weeks."""
+
+
 def _calendar(result: Result) -> str:
     """Return what is left once the calendar is taken out of both series."""
     known = result.details
@@ -91,7 +102,9 @@ def _calendar(result: Result) -> str:
         f" (changes), {p_value(known['calendar_level_p_family'])} (levels)"
     )
     if falls(result):
-        return f" With the calendar removed the verdict falls to {known['calendar_verdict']}: {left}."
+        want = abs(known["calendar_changes_r"]) >= STAYS * abs(result.changes_r)
+        hint = ", which may be for want of weeks, as r of changes hardly moves" if want else ""
+        return f" With the calendar removed the verdict falls to {known['calendar_verdict']}: {left}{hint}."
     return f" With the calendar removed: {left}."
 
 

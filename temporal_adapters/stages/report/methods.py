@@ -136,7 +136,12 @@ def _tests(material: Material) -> str:
         "sign-flipped draws. Co-movement of levels: Pearson's r compared with that of independent autoregressive "
         f"series with the bias correction of Kilian [@kilian1998]. Each used {count(facts['draws'])} draws (seed "
         f"{facts['seed']}). p-values are adjusted for {plural(facts['family_size'], 'test')} by resampling "
-        f"[@westfall1993] at a family-wise error rate of {settings.alpha:g}; q-values follow {rate}. Confidence "
+        f"[@westfall1993] at a family-wise error rate of {settings.alpha:g} over both tests (one must reach half of "
+        f"it, the other is read at the whole); q-values follow {rate}. A missing week takes its own pair only: the "
+        "next is measured against the last week that both series have. Every verdict was tried again with the calendar "
+        "(season, week of the month, four-week cycle) taken out of both series and the null draws. The test of "
+        "levels assumes "
+        "stationary autoregressions: a step in both series at once looks like tracking to it. Confidence "
         "intervals use effective sample sizes [@pyper1998]."
     )
 

@@ -10,7 +10,7 @@ from temporal_adapters.study.artifacts import CELLS_FILE, SERIES_FILE, SETTINGS_
 from temporal_adapters.study.config import Study, scientific
 
 STAGE = "trust"
-VERSION = 6
+VERSION = 7
 _UNUSED = ("adjust",)
 """Settings of `correlate` that no figure of trust hangs on."""
 TABLES = (SERIES_FILE, CELLS_FILE, SETTINGS_FILE)

@@ -141,9 +141,10 @@ def disattenuate(
 ) -> Corrected:
     """Return r corrected for attenuation with an interval that counts the uncertainty of both reliabilities.
 
-    Delta method: the squared relative error of r (Fisher's on `n_effective` pairs) plus a quarter of those of the
-    reliabilities, each taken as 1 - F with F the ratio of two variances over n weeks. Spearman 1904; the treatment of
-    reliabilities as estimates follows Charles 2005 in spirit, with our own variances.
+    Delta method: the squared error of r over the ceiling (Fisher's on `n_effective` pairs), plus the square of the
+    corrected r times a quarter of the squared relative errors of the reliabilities, each taken as 1 - F with F the
+    ratio of two variances over n weeks. Spearman 1904; the treatment of reliabilities as estimates follows Charles 2005
+    in spirit, with our own variances.
 
     Raises
     ------
@@ -155,8 +156,8 @@ def disattenuate(
     ceiling = math.sqrt(reliability_x * reliability_y)
     corrected = r / ceiling
     freedom = max(n_effective - effective.MIN_EFFECTIVE, 1e-9)
-    relative = ((1 - r**2) / max(abs(r), 1e-9)) ** 2 / freedom
+    variance = ((1 - r**2) / ceiling) ** 2 / freedom
     for reliability in (reliability_x, reliability_y):
-        relative += 0.25 * 2 * ((1 - reliability) / reliability) ** 2 / max(n - 1, 1)
-    half = stats.norm.ppf(0.5 + confidence / 2) * abs(corrected) * math.sqrt(relative)
+        variance += corrected**2 * 0.25 * 2 * ((1 - reliability) / reliability) ** 2 / max(n - 1, 1)
+    half = stats.norm.ppf(0.5 + confidence / 2) * math.sqrt(variance)
     return Corrected(ceiling, corrected, corrected - half, corrected + half)
