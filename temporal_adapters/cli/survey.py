@@ -1,4 +1,4 @@
-"""The commands `ta survey check` and `ta survey align`."""
+"""The commands `ta survey check`, `align` and `profile`."""
 
 from __future__ import annotations
 
@@ -125,6 +125,34 @@ def _align(
     unstated = survey.unstated(seen.observed, "fieldwork_date" in seen.settings.model_fields_set)
     for line in [*survey.aligned_lines(seen.aligned), *([unstated] if unstated else [])]:
         typer.echo(line)
+
+
+@_group.command("profile")
+def _profile(
+    daily: Annotated[Path, typer.Option("--daily", help="Tidy file (date, question, option, value) with every day.")],
+    study: StudyOption = DEFAULT_STUDY,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = [],  # noqa: B006 (typer copies it)
+) -> None:
+    """Show test D for windows moved by -7 to 7 days: exploratory, one family; it never chooses the day."""
+    seen = _read(study, runs, overrides)
+    from temporal_adapters.stages import correlate, survey
+    from temporal_adapters.stages.weeks.windows import window_offsets
+    from temporal_adapters.study.config.survey import Survey
+
+    days = survey.read_observations(Survey(paths=(daily,), format="tidy", unit="mean", min_base=1, period="week"))
+    window, settings = window_offsets(seen.session.study.weeks), seen.session.study.correlate
+    for (item, option), waves in survey.decided(seen.observed, seen.settings.fieldwork_date).items():
+        values = survey.decided(days, "start").get((item, option))
+        if values is None:
+            typer.echo(f"{item} / {option}: not in {daily}")
+            continue
+        found = correlate.profile(
+            dict(values), waves, window, alpha=settings.alpha, draws=settings.draws, seed=settings.seed
+        )
+        typer.echo(f"{item} / {option}: windows of {window[0]:+d} to {window[1]:+d} days, moved by the offset")
+        for line in found.lines():
+            typer.echo(line)
 
 
 def register(app: typer.Typer) -> None:

@@ -1,6 +1,7 @@
 from .analysis import analyse as analyse
 from .lags import lags_table as lags_table
 from .lags import results_table as results_table
+from .offsets import profile as profile
 from .pairs import Pairs as Pairs
 from .pairs import align as align
 from .pairs import fill as fill

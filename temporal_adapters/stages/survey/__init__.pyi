@@ -1,6 +1,7 @@
 from .align import Aligned as Aligned
 from .align import align as align
 from .align import aligned_lines as aligned_lines
+from .align import decided as decided
 from .align import unstated as unstated
 from .cells import Grid as Grid
 from .cells import grids as grids

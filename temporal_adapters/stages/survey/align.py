@@ -61,6 +61,16 @@ def align(observed: Observations, which: Day, covered: Covered) -> list[Aligned]
     return found
 
 
+def decided(observed: Observations, which: Day) -> dict[tuple[str, str], list[tuple[date, float]]]:
+    """Return question and option -> deciding day and value of every wave that has one, in order of time."""
+    found: dict[tuple[str, str], list[tuple[date, float]]] = {}
+    rows = observed.frame.drop_nulls("value").select("item", "option", "start", "end", "published", "value")
+    for item, option, start, end, published, value in rows.iter_rows():
+        day = deciding_day((start, end, published), which)
+        found.setdefault((item, option), []).append((day, value))
+    return {pair: sorted(values) for pair, values in found.items()}
+
+
 def unstated(observed: Observations, is_stated: bool) -> str | None:
     """Return a sentence where the files name one day per wave and the study does not say which day that is."""
     if is_stated or observed.n_dates > 1:

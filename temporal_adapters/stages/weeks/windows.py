@@ -83,7 +83,7 @@ def covered_days(settings: Weeks, day: date) -> tuple[date, date] | None:
 
 def _windows(settings: Weeks) -> dict[date, Window]:
     waves = settings.waves or (_read_waves(settings.waves_path) if settings.waves_path else ())
-    first, last = _offsets(settings)
+    first, last = window_offsets(settings)
     found = {}
     for wave in sorted(set(waves)):
         start = wave + timedelta(days=first)
@@ -91,7 +91,7 @@ def _windows(settings: Weeks) -> dict[date, Window]:
     return found
 
 
-def _offsets(settings: Weeks) -> tuple[int, int]:
+def window_offsets(settings: Weeks) -> tuple[int, int]:
     """Return the first and last day of a window relative to its wave."""
     until = 0 if settings.include_wave_day else -1
     first, last = settings.window or (until - settings.window_days + 1, until)
