@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from test_train_stage import open_study
@@ -9,8 +12,9 @@ from tiny import save_tiny_base
 from typer.testing import CliRunner
 
 from temporal_adapters.cli import app
-from temporal_adapters.engines.model import find_targets
+from temporal_adapters.engines.model import find_targets, read_config
 from temporal_adapters.engines.model.memory import measure, on_meta
+from temporal_adapters.engines.model.outline import read_outline
 from temporal_adapters.engines.model.targets import sizes
 from temporal_adapters.ground import resources
 from temporal_adapters.stages import train
@@ -18,6 +22,7 @@ from temporal_adapters.stages.train.estimate import flops_per_token
 from temporal_adapters.stages.train.stage import n_tokens
 from temporal_adapters.study.artifacts import read_manifest
 from temporal_adapters.study.config import load_study
+from temporal_adapters.study.config.model import Model
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +46,44 @@ def test_llama_3_8b_takes_the_published_operations_per_token():
     assert n_lora == 54_525_952
     assert flops_per_token(size, n_lora, 512) == pytest.approx(30.8e9, rel=5e-3)
     assert size.weight_bytes("nf4", True, torch.bfloat16) / 2**30 == pytest.approx(5.3, abs=0.2)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "mistral", "qwen2", "gemma2"])
+@pytest.mark.parametrize("targets", ["default", "all-linear", ("o_proj", "down_proj"), ("lm_head",)])
+@pytest.mark.parametrize("last", [None, 1])
+def test_the_headers_of_the_files_tell_what_the_model_itself_tells(architecture, targets, last, tmp_path):
+    if targets == ("lm_head",) and last:
+        pytest.skip("the head lies in no layer")
+    folder = save_tiny_base(tmp_path, architecture)
+    settings = Model(base=str(folder))
+    found, model = read_outline(settings), on_meta(read_config(settings))
+    assert found.size == measure(model)
+    names = find_targets(model, targets, last)
+    assert found.n_lora(targets, last, 3) == 3 * sum(sum(sizes(model.get_submodule(name))) for name in names)
+
+
+def test_other_architectures_and_damaged_files_are_left_to_the_model_itself(tmp_path):
+    assert read_outline(Model(base=str(save_tiny_base(tmp_path / "gpt2", "gpt2")))) is None
+    folder = save_tiny_base(tmp_path / "llama")
+    assert read_outline(Model(base=str(tmp_path / "nowhere"))) is None
+    (weights,) = folder.glob("*.safetensors")
+    for rubbish in (b"", b"12345678", b"\xff" * 8 + b"{}", (3).to_bytes(8, "little") + b"[1]"):
+        weights.write_bytes(rubbish)
+        assert read_outline(Model(base=str(folder))) is None
+
+
+def test_a_dry_run_loads_nothing_that_computes(tmp_path, base_folder):
+    """It is a question about files; PyTorch and the model's code take seconds to import."""
+    open_study(tmp_path, base_folder)
+    code = (
+        "import atexit, sys\nfrom temporal_adapters.cli import app\n"
+        "heavy = {'torch', 'datasets', 'peft', 'statsmodels', 'sympy'}\n"
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules))))\n"
+        "sys.argv = ['ta', 'train', '--all', '--dry-run', '--study', 'study.yaml']\napp()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "on one core of this CPU" in done.stdout
+    assert done.stdout.rstrip().endswith("[]")
 
 
 @pytest.mark.parametrize("length", ["steps: 4", "epochs: 1.5"])

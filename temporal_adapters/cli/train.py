@@ -22,7 +22,10 @@ WeekOption = Annotated[list[str], typer.Option("--week", help="Week to train, su
 AllOption = Annotated[bool, typer.Option("--all", help="Train every week with posts.")]
 SeedOption = Annotated[list[int], typer.Option("--seed", help="Train only this seed; may be repeated.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what training will take, and do nothing.")]
-GpuOption = Annotated[str, typer.Option("--gpu", help="Device that --dry-run reckons with: H200, A100, L4, CPU, ...")]
+GpuOption = Annotated[
+    str | None,
+    typer.Option("--gpu", help="Device that --dry-run reckons with: H200, A100, CPU, ...; else this one."),
+]
 
 
 def _train(
@@ -38,7 +41,7 @@ def _train(
     address: AddressOption = None,
     slurm: SlurmOption = [],  # noqa: B006
     dry_run: DryRunOption = False,
-    gpu: GpuOption = "H200",
+    gpu: GpuOption = None,
 ) -> None:
     """Train one adapter per week and seed."""
     from temporal_adapters import line
@@ -53,7 +56,7 @@ def _train(
         line.train(session.work(choose_engine(engine, workers, address, slurm)), weeks or None, seeds or None)
 
 
-def _say_estimate(session: Session, weeks: list[str] | None, seeds: list[int] | None, gpu: str) -> None:
+def _say_estimate(session: Session, weeks: list[str] | None, seeds: list[int] | None, gpu: str | None) -> None:
     from temporal_adapters import line
     from temporal_adapters.stages import train
 

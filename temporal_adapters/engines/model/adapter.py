@@ -18,7 +18,8 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from temporal_adapters.engines.model.targets import find_targets, layer_of, sizes
+from temporal_adapters.engines.model.names import layer_of
+from temporal_adapters.engines.model.targets import find_targets, sizes
 from temporal_adapters.ground.errors import ModelError
 
 WEIGHTS = "adapter_model.safetensors"

@@ -16,6 +16,7 @@ from temporal_adapters.engines.model.fp8 import quantize_fp8
 from temporal_adapters.engines.model.identity import base_path, commit, digest_base
 from temporal_adapters.engines.model.memory import free_bytes, measure, on_meta, require
 from temporal_adapters.engines.model.quantized import quantize_nf4
+from temporal_adapters.engines.model.tokenizer import from_pretrained, load_tokenizer
 from temporal_adapters.engines.model.weights import explain, load_weights
 from temporal_adapters.ground.errors import ModelError
 
@@ -110,14 +111,7 @@ def read_config(settings: Model) -> Any:
     """Return the configuration of a study's base model."""
     from transformers import AutoConfig
 
-    return _from_pretrained(AutoConfig, settings, revision=settings.revision, trust_remote_code=False)
-
-
-def load_tokenizer(settings: Model) -> Any:
-    """Load the tokenizer of a study's base model."""
-    from transformers import AutoTokenizer
-
-    return _from_pretrained(AutoTokenizer, settings, revision=settings.revision, trust_remote_code=False)
+    return from_pretrained(AutoConfig, settings, revision=settings.revision, trust_remote_code=False)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -138,14 +132,3 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
             "model.dtype: bfloat16 matrix products crash many CPUs (and are slower there): use float32 or auto"
         )
     return torch.float32 if wanted == "float32" else torch.bfloat16
-
-
-def _from_pretrained(loader: Any, settings: Model, **options: Any) -> Any:
-    where = base_path(settings)
-    try:
-        return loader.from_pretrained(where, **options)
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError) as error:
-        raise ModelError(
-            f"model.base: {settings.base!r} cannot be loaded ({explain(error)}): give a folder with config.json,"
-            " weights and tokenizer, or a Hugging Face name that this machine can reach or has in its cache"
-        ) from None

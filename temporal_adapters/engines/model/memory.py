@@ -5,7 +5,6 @@ Takes a model's configuration, gives bytes. Loads no weights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,46 +12,13 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from temporal_adapters.engines.model.quantized import nf4_bytes
+from temporal_adapters.engines.model.outline import Size
 from temporal_adapters.ground.errors import ModelError
 
 if TYPE_CHECKING:
     from temporal_adapters.study.config import Model
 
 _GIB = 1 << 30
-
-
-@dataclass(frozen=True)
-class Size:
-    """What a base consists of.
-
-    Attributes
-    ----------
-    n_parameters
-        All weights, tied ones once.
-    n_linear
-        Weights of linear layers other than the output head: what is quantised and what LoRA can be put on.
-    n_computed
-        Weights that each token is multiplied with: linear layers and the output head.
-    n_layers, d_model, vocabulary
-        Layers, width, tokens of the vocabulary.
-    """
-
-    n_parameters: int
-    n_linear: int
-    n_computed: int
-    n_layers: int
-    d_model: int
-    vocabulary: int
-
-    def weight_bytes(self, quantization: str, packed: bool, dtype: torch.dtype) -> int:
-        """Return the bytes of the resident weights."""
-        dense = self.n_parameters * dtype.itemsize
-        if quantization == "nf4" and packed:
-            return dense - self.n_linear * dtype.itemsize + nf4_bytes(self.n_linear)
-        if quantization == "fp8":
-            return dense - self.n_linear * dtype.itemsize + 2 * self.n_linear
-        return dense
 
 
 def measure(model: Any) -> Size:

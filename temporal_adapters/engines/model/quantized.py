@@ -68,8 +68,3 @@ def _bitsandbytes() -> Any:
             "model.quantization: nf4 needs the package bitsandbytes: `pip install bitsandbytes`, or use none"
         ) from None
     return bitsandbytes
-
-
-def nf4_bytes(n_weights: int) -> int:
-    """Return the bytes of `n_weights` packed weights: 4 bits, and 0.127 bits for the doubly quantised scales."""
-    return int(n_weights * (4 + 8 / 64 + 32 / (64 * 256)) / 8)

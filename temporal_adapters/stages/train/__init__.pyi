@@ -9,9 +9,9 @@ from .job import Fitted as Fitted
 from .job import Job as Job
 from .job import Recipe as Recipe
 from .loop import Keeper as Keeper
-from .loop import choose_together as choose_together
 from .loop import fit as fit
-from .loop import micro_batch as micro_batch
+from .passes import choose_together as choose_together
+from .passes import micro_batch as micro_batch
 from .plan import Item as Item
 from .plan import expected as expected
 from .plan import items as items

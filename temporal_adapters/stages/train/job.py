@@ -17,6 +17,7 @@ import torch
 
 from temporal_adapters.engines.model import Adapter, LoraShape
 from temporal_adapters.stages.tokens import Blocks
+from temporal_adapters.stages.train.passes import n_steps
 
 if TYPE_CHECKING:
     from temporal_adapters.study.config import Train
@@ -86,11 +87,7 @@ class Recipe:
 
     def n_steps(self, n_blocks: int) -> int:
         """Return the number of optimizer steps on a corpus of `n_blocks`."""
-        if self.steps is not None:
-            return self.steps
-        if self.epochs is None:
-            raise ValueError("a recipe needs either epochs or steps")
-        return max(1, math.ceil(self.epochs * n_blocks / self.blocks_per_step))
+        return n_steps(self, n_blocks)
 
     def rate(self, step: int, n_steps: int) -> float:
         """Return the learning rate of optimizer step `step` (from 0): warm-up, then decay towards zero."""

@@ -25,9 +25,9 @@ from temporal_adapters.stages.train.choice import Shape, choose
 from temporal_adapters.stages.train.forward import Forward
 from temporal_adapters.stages.train.job import Fitted, Job, Recipe
 from temporal_adapters.stages.train.lower import Memory
+from temporal_adapters.stages.train.passes import choose_together, micro_batch
 from temporal_adapters.stages.train.weights import State, Weights
 
-_TOKENS = {"cpu": 2048, "cuda": 16384}  # tokens per forward pass beyond which more rows gain nothing
 _NOTE_EVERY = 20  # steps between two looks at the loss: on a GPU a look waits for the device
 
 
@@ -135,22 +135,6 @@ def fit(
     runner = _Runner(base, recipe, keeper or Keeper(), listener, n_tokens)
     with contextlib.nullcontext() if recipe.attention == "padded" else document_attention(base.model):
         yield from runner.run(iter(jobs), together)
-
-
-def micro_batch(device: str, recipe: Recipe, block_length: int) -> int:
-    """Return the blocks per forward pass and adapter; depends on nothing but the recipe and the kind of device."""
-    if recipe.micro_batch is not None:
-        return min(recipe.micro_batch, recipe.blocks_per_step)
-    return max(1, min(recipe.blocks_per_step, _TOKENS[device] // block_length))
-
-
-def choose_together(device: str, block_length: int, micro: int) -> int:
-    """Return how many adapters to train in one forward pass: as many as fill the device with tokens, at least one.
-
-    An adapter that brings a quarter of these tokens by itself gains nothing from company (measured: 0.98 to 1.02).
-    """
-    tokens = micro * block_length
-    return 1 if 4 * tokens > _TOKENS[device] else min(_TOKENS[device] // tokens, 64)
 
 
 class _Runner:
