@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 import zstandard
+from panel_fixtures import FIXTURES
 from raw_posts import build, posts, study, texts, tweet, write_lines
 
 from temporal_adapters.ground.errors import PanelError, TemporalAdaptersError, WeeksError
@@ -431,7 +432,21 @@ def test_every_format_that_a_study_may_name_is_one_platform_with_its_fixtures() 
     from typing import get_args
 
     assert {platform.name for platform in PLATFORMS} == set(get_args(Format)) - {"auto"}
-    assert all(platform.fixtures and (platform.queries or platform.columns) for platform in PLATFORMS)
+    assert all(platform.queries or platform.columns for platform in PLATFORMS)
+    assert set(FIXTURES) == {(platform.name, version) for platform in PLATFORMS for version in platform.fixtures}
+
+
+@pytest.mark.parametrize(("name", "version"), list(FIXTURES))
+def test_every_dated_version_of_a_platform_is_told_and_read(tmp_path: Path, name: str, version: str) -> None:
+    file, content, others, post = FIXTURES[name, version]
+    for other, text in {file: content, **others}.items():
+        (tmp_path / other).write_text(text)
+    settings = Panel.model_validate({"paths": [str(tmp_path / file)], "source_timezone": "UTC"})
+    assert panel.detect(tmp_path / file, settings)[1] == name
+    for more in ({}, {"format": name}):
+        found = read(tmp_path / file, source_timezone="UTC", **more)
+        assert [one["problem"] for one in found] == [None]
+        assert (found[0]["created_us"], {key: found[0][key] for key in post}) == (NOON, post)
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ def read_csv(source: Source, naming: Naming, dialect: Dialect) -> Iterator[Chunk
     printable = dialect.named and are_names(dialect.header)
     columns = naming.columns(source.name, dialect.header, printable=printable or not dialect.named)
     needed = list(dict.fromkeys(part for parts in columns.values() for part in parts if part != AUTO))
+    _refuse_twins(source.name, dialect.header, needed)
     bad_rows: list[str] = []
     stream = _Stream(source.blocks)
     row = 0
@@ -67,6 +68,15 @@ def read_csv(source: Source, naming: Naming, dialect: Dialect) -> Iterator[Chunk
     if bad_rows:
         empty = assemble({}, row + 1, 0, naming)
         yield _chunk(empty, stream.consumed, bad_rows, 0, 0)
+
+
+def _refuse_twins(name: str, header: Sequence[str], needed: Sequence[str]) -> None:
+    twins = [column for column in needed if header.count(column) > 1]
+    if twins:
+        raise PanelError(
+            f"{name}: has {header.count(twins[0])} columns called {twins[0]!r}: rename one, or set panel.header: false "
+            "and the numbers of the columns under panel.columns"
+        )
 
 
 def _texts(batch: Any, needed: Sequence[str], layout: str, columns: Any) -> tuple[dict[str, pa.Array], int]:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from temporal_adapters.stages.panel.naming import tags
 
 _EXPONENT = r"^-?[0-9]+([.][0-9]+)?[eE][+]?[0-9]+$"
+_KEPT_AS_TEXT = "^('[0-9]+'?|=?\"[0-9]+\"|[0-9]{1,3}(,[0-9]{3})+)$"
 _POINT_ZERO = r"^[0-9]+[.]0+$"
 _LONG_ID = 10**15
 """Numbers from which a spreadsheet or a float loses digits: 15 and 2^53 (16 digits) are what they hold."""
@@ -84,6 +85,8 @@ class Examination:
             return ids
         trimmed = pc.utf8_trim_whitespace(ids)
         known = pc.if_else(pc.is_in(trimmed, value_set=self.missing), None, trimmed)
+        if _holds(known, b"'", b'"', b","):
+            known = self._as_spreadsheets_keep_them(known)
         if _holds(known, b".", b"e", b"E"):
             known = self._written_as_numbers(known, name)
         prefixed = pc.fill_null(pc.match_substring_regex(known, "^x[0-9]{5,}$"), False)
@@ -94,6 +97,15 @@ class Examination:
             self.repaired["id_with_x"] += n_prefixed
         self._judge_digits(known, name)
         return known
+
+    def _as_spreadsheets_keep_them(self, ids: pa.Array) -> pa.Array:
+        """Take off the marks by which people keep long numbers from a spreadsheet: '1, ="1" and 1,000."""
+        marked = pc.fill_null(pc.match_substring_regex(ids, _KEPT_AS_TEXT), False)
+        n = pc.sum(marked).as_py() or 0
+        if not n:
+            return ids
+        self.repaired["id_in_marks"] += n
+        return pc.if_else(marked, pc.replace_substring_regex(ids, "[^0-9]", ""), ids)
 
     def _written_as_numbers(self, ids: pa.Array, name: str) -> pa.Array:
         """Take `.0` off ids that only gained it; count those that lost digits."""

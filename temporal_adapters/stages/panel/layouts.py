@@ -21,7 +21,7 @@ from temporal_adapters.stages.panel.naming import are_names
 from temporal_adapters.stages.panel.platforms import BY_NAME, PLATFORMS, Platform
 from temporal_adapters.study.config import REQUIRED, Panel
 
-_N_LOOKED_AT = 200
+_N_LOOKED_AT = 50
 _DEPTH = 6
 _CHAT = re.compile(
     r"\s*\ufeff?\u200e?(\[\d{1,4}[./-]\d{1,2}[./-]\d{2,4},? \d"
@@ -129,7 +129,10 @@ def _json_layout(name: str, text: str, settings: Panel) -> Layout:
         records = [record["data"] if _is_wrapped(record) else record for record in records] if wrapped else records
         ways = ((),) if wrapped else ways
     platform = _platform(name, records, settings, values)
-    return Layout(framing, platform, ways, fields=tuple(field_names(records)))
+    if framing == "pages" and platform.context:
+        framing = "document"  # what a list's records share stands beside it, in their document
+    fields = () if platform.queries else tuple(field_names(records))
+    return Layout(framing, platform, ways, fields=fields)
 
 
 def _framing(text: str) -> tuple[Framing, list[Any]]:

@@ -219,7 +219,7 @@ def _in_words(text: str) -> Found:
     """Read times with the month's English name, in any order: RFC 822, `date`, Twitter, American and British."""
     time_match = _TIME.search(text)
     rest = text if time_match is None else f"{text[: time_match.start()]} {text[time_match.end() :]}"
-    offset = re.search(r"(?:UTC|GMT)?[+-]\d{2}:?\d{2}\b", rest)
+    offset = re.search(r"(?<=\s)(?:UTC|GMT)?[+-]\d{2}:?\d{2}\b", rest)
     zone = offset[0] if offset else ""
     rest = rest.replace(zone, " ") if zone else rest
     month, day, year = 0, 0, 0

@@ -198,6 +198,23 @@ PLATFORMS: tuple[Platform, ...] = (
         fixtures=("research api",),
     ),
     Platform(
+        "snscrape",
+        "twitter",
+        recognise.is_snscrape,
+        columns={
+            "post_id": ("id",),
+            "user_id": ("user.id", "user.username"),
+            "created_at": ("date",),
+            "text": ("rawContent", "content", "renderedContent"),
+            "lang": ("lang",),
+            "is_repost": ("retweetedTweet",),
+            "is_reply": ("inReplyToTweetId",),
+            "is_quote": ("quotedTweet",),
+            "client": ("sourceLabel",),
+        },
+        fixtures=("0.4",),
+    ),
+    Platform(
         "twarc-csv",
         "table",
         columns={
@@ -291,6 +308,7 @@ PLATFORMS: tuple[Platform, ...] = (
                 "in_reply_to",
                 "in_reply_to_id",
                 "replied_to_user",
+                "parent",
             ),
             "is_quote": ("is_quote_tweet", "is_quote", "quoted_post", "quoted_user_id", "quoted_user"),
             "client": ("source",),

@@ -151,3 +151,8 @@ def is_youtube(value: Record) -> bool:
     return value.get("kind") in ("youtube#commentThread", "youtube#comment") or "textOriginal" in (
         _inside(value, "snippet") or {}
     )
+
+
+def is_snscrape(value: Record) -> bool:
+    """Return whether an object is a tweet as snscrape writes it."""
+    return _has("id", "date", "user")(value) and ("rawContent" in value or "content" in value)

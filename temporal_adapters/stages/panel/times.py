@@ -132,7 +132,8 @@ class Times:
         shown, why = shape(text.strip()), self._known.get(text.strip(), Found()).why
         if self._has_times and self._known.get(text.strip(), Found()).day_us is not None:
             why = "a day without a time among times: write all times out, or all days"
-        return f"created_at {shown!r}" + (f" ({why})" if why else "")
+        why = why or "a form that is not read by itself: set panel.date_format, such as '%d/%m/%y %H:%M'"
+        return f"created_at {shown!r} ({why})"
 
 
 def _usual(created: pa.Array, connection: duckdb.DuckDBPyConnection) -> tuple[pa.Array, pa.Array]:

@@ -80,18 +80,37 @@ def pseudonymised(posts: pa.Table, key: str, connection: duckdb.DuckDBPyConnecti
     """Return posts with pseudonyms in `post_id` and `user_id`, 24 hexadecimal characters; unchanged without key.
 
     A key that begins with `HMAC` makes them by HMAC-SHA-256, any other by ``queries/weeks_pseudonyms.sql`` (SHA-256 of
-    key and id, as versions before 0.2 did). A user is hashed once per call: users repeat, posts do not.
+    key and id, as versions before 0.2 did). A user is hashed once per process: users repeat, posts do not.
     """
     if not key or not posts.num_rows:
         return posts
     users = posts["user_id"].combine_chunks().dictionary_encode()
     named = {
         "post_id": _pseudonyms(posts["post_id"].combine_chunks(), key, connection),
-        "user_id": _pseudonyms(users.dictionary, key, connection).take(users.indices),
+        "user_id": _of_users(users.dictionary, key, connection).take(users.indices),
     }
     for name, column in named.items():
         posts = posts.set_column(posts.schema.get_field_index(name), name, column)
     return posts
+
+
+_known_users: dict[tuple[str, str], str] = {}
+_REMEMBERED = 1_000_000
+"""Users whose pseudonyms a process remembers: some 200 MB."""
+
+
+def _of_users(users: pa.Array, key: str, connection: duckdb.DuckDBPyConnection) -> pa.Array:
+    """Return the pseudonyms of users, hashing those that this process has not met: they are in every file."""
+    import pyarrow as pa
+
+    names = users.to_pylist()
+    new = [name for name in names if name and (key, name) not in _known_users]
+    if len(_known_users) + len(new) > _REMEMBERED:
+        _known_users.clear()
+        new = [name for name in names if name]
+    made = _pseudonyms(pa.array(new, pa.string()), key, connection).to_pylist() if new else []
+    _known_users.update(zip(((key, name) for name in new), made, strict=True))
+    return pa.array([_known_users[key, name] if name else name for name in names], pa.string())
 
 
 def _pseudonyms(ids: pa.Array, key: str, connection: duckdb.DuckDBPyConnection) -> pa.Array | pa.ChunkedArray:

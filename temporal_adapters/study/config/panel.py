@@ -25,6 +25,7 @@ Format = Literal[
     "table",
     "twitter-v1",
     "twitter-v2",
+    "snscrape",
     "twarc-csv",
     "rtweet",
     "twint",
