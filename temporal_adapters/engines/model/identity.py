@@ -5,7 +5,7 @@ Takes the `model` section of a study, gives what keys are made of. Loads no weig
 
 from __future__ import annotations
 
-import ctypes.util
+import ctypes
 import functools
 import hashlib
 import sys
@@ -34,13 +34,22 @@ def precision(settings: Model) -> str:
 
 def _has_gpu() -> bool:
     """Return what PyTorch says; where no driver is installed it is not even loaded to say no."""
-    driver = any(Path(device).exists() for device in _GPU_DEVICES)
-    library = "nvcuda" if sys.platform == "win32" else "cuda"
-    if "torch" not in sys.modules and not driver and ctypes.util.find_library(library) is None:
+    if "torch" not in sys.modules and not _has_driver():
         return False
     import torch
 
     return torch.cuda.is_available()
+
+
+@functools.cache
+def _has_driver() -> bool:
+    if any(Path(device).exists() for device in _GPU_DEVICES):
+        return True
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def base_path(settings: Model) -> str:

@@ -105,18 +105,19 @@ def items(
         known = ", ".join(map(str, study.train.seeds))
         raise TrainError(f"seed {odd[0]} is not one of the study's seeds ({known}): add it to train.seeds")
     corpora, digest = choose_corpora(run, weeks), digest_base(study.model)
-    return [_item(study, run, corpus, seed, digest) for corpus in corpora for seed in seeds or study.train.seeds]
+    settings, found = science(study), []
+    for corpus in corpora:
+        inputs = {"base": digest, "tokens": tokens_expected(study, run, corpus, digest).key}
+        for seed in seeds or study.train.seeds:
+            config = {**settings, "seed": seed, "week": corpus.label}
+            folder = run.adapter(corpus.label, seed)
+            found.append(Item(corpus, seed, Expected(folder, "train", VERSION, config, inputs)))
+    return found
 
 
 def expected(study: Study, run: RunFolder) -> list[Expected]:
     """Return every adapter folder that the study expects; none while its weeks are not built."""
     return [item.expected for item in items(study, run)] if run.weeks.is_dir() else []
-
-
-def _item(study: Study, run: RunFolder, corpus: WeekCorpus, seed: int, digest: str) -> Item:
-    inputs = {"base": digest, "tokens": tokens_expected(study, run, corpus, digest).key}
-    config = {**science(study), "seed": seed, "week": corpus.label}
-    return Item(corpus, seed, Expected(run.adapter(corpus.label, seed), "train", VERSION, config, inputs))
 
 
 def science(study: Study) -> dict[str, Any]:

@@ -77,6 +77,16 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not folder.is_dir():
         return None
     try:
+        stamp = (folder / NAME).stat()
+    except OSError:
+        return _parsed(folder, (0, 0, 0))
+    return _parsed(folder, (stamp.st_ino, stamp.st_mtime_ns, stamp.st_size))
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(folder: Path, stamp: tuple[int, int, int]) -> Manifest:
+    """Read a manifest; one that did not change since is parsed once: a look at a study asks for each several times."""
+    try:
         found = json.loads((folder / NAME).read_text(encoding="utf-8"))
         schema, digest = int(found.pop("schema", 1)), found.pop("digest", None)
     except (OSError, ValueError, TypeError, AttributeError) as error:
