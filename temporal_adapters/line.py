@@ -137,6 +137,13 @@ def _between(study: Study, since: str | None, until: str | None) -> Iterator[Ste
     yield from (step for step in steps(study) if first <= names.index(step.name) <= last)
 
 
+def unfinished(study: Study, run: RunFolder, since: str, until: str) -> Iterator[tuple[str, Expected]]:
+    """Yield the name of the stage and the folder, for every folder from `since` to `until` that is not done."""
+    for step in _between(study, since, until):
+        for ask in dict.fromkeys(step.folders.values()):
+            yield from ((step.name, one) for one in ask(study, run) if one.state != "done")
+
+
 def adapters_series(work: Work, *, since: str = "train") -> pl.DataFrame:
     """Run the stages from `since` to the series, and return the adapters' SERIES.
 
@@ -160,10 +167,21 @@ def _simulate(work: Work) -> None:
     work.say(f"simulate: {work.run.world}" + ("" if made else " is complete"))
 
 
-def _weeks(work: Work) -> None:
-    from temporal_adapters.stages import weeks
+def _finished(ask: Ask, work: Work) -> Manifest | None:
+    """Return the manifest of a stage's folder that is done, None otherwise; its modules stay unread then."""
+    from temporal_adapters.study.artifacts import read_manifest
 
-    facts = weeks.build(work.study, work.run, listener=work.listener).facts
+    found = list(ask(work.study, work.run))
+    return read_manifest(found[-1].folder) if found and all(one.state == "done" for one in found) else None
+
+
+def _weeks(work: Work) -> None:
+    manifest = _finished(_corpora, work)
+    if manifest is None:
+        from temporal_adapters.stages import weeks
+
+        manifest = weeks.build(work.study, work.run, listener=work.listener)
+    facts = manifest.facts
     work.say(f"weeks: {facts['n_posts']} posts in {len(facts['weeks'])} weeks")
 
 
@@ -219,8 +237,10 @@ def train(work: Work, weeks: Sequence[str] | None = None, seeds: Sequence[int] |
             work.say(f"probe: {sentence}")
     for name, holder in abandoned(items(work.study, work.run, weeks, seeds)):
         work.say(f"train: {name} is taken over from process {holder.pid} on {holder.host}, which is gone")
-    scale.train(work.study, work.run, engine=engine, weeks=weeks, seeds=seeds, listener=work.listener)
     wanted = items(work.study, work.run, weeks, seeds)
+    if any(not item.is_done for item in wanted):
+        scale.train(work.study, work.run, engine=engine, weeks=weeks, seeds=seeds, listener=work.listener)
+        wanted = items(work.study, work.run, weeks, seeds)
     known = cutoff_sentence(work.study.model, sorted({item.corpus.start for item in wanted}))
     if known is not None:
         work.say(f"warning: {known}")
@@ -307,7 +327,8 @@ def _correlate(work: Work) -> None:
     from temporal_adapters.stages import correlate, trust
 
     correlate.run(work.study, work.run)
-    trust.run(work.study, work.run)
+    if _finished(_trust, work) is None:
+        trust.run(work.study, work.run)
     headline = work.run.sentences.read_text(encoding="utf-8").splitlines()[0]
     work.say(f"correlate: {headline}")
 
@@ -326,9 +347,12 @@ def _keep_seconds(run: RunFolder, seconds: dict[str, float]) -> None:
 
 
 def _report(work: Work) -> None:
-    from temporal_adapters.stages import report
+    manifest = _finished(_page, work)
+    if manifest is None:
+        from temporal_adapters.stages import report
 
-    facts = report.build(work.study, work.run, listener=work.listener).facts
+        manifest = report.build(work.study, work.run, listener=work.listener)
+    facts = manifest.facts
     work.say(f"report: {facts['n_options']} options over {facts['n_weeks']} weeks")
 
 

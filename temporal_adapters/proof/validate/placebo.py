@@ -84,16 +84,15 @@ def build(study: Study, run: RunFolder, listener: Listener = silent) -> Manifest
 
 def _require_current(study: Study, run: RunFolder) -> None:
     """Raise unless the real series is made as its placebos will be: with today's settings, base and weeks."""
-    from temporal_adapters.stages import probe, series, train
+    from temporal_adapters import line
 
-    for stage in (train, probe, series):
-        for one in stage.expected(study, run):
-            gap = stage is train and study.series.allow_missing and one.state != "stale"
-            if one.state != "done" and not gap:
-                why = f"of other settings or inputs ({one.reasons()[0]})" if one.state == "stale" else "missing"
-                raise ValidityError(
-                    f"{one.folder} is {why}, so placebos would not be made as the real series was: run `ta run` first"
-                )
+    for stage, one in line.unfinished(study, run, "train", "series"):
+        gap = stage == "train" and study.series.allow_missing and one.state != "stale"
+        if not gap:
+            why = f"of other settings or inputs ({one.reasons()[0]})" if one.state == "stale" else "missing"
+            raise ValidityError(
+                f"{one.folder} is {why}, so placebos would not be made as the real series was: run `ta run` first"
+            )
 
 
 def _answered(study: Study, run: RunFolder, listener: Listener) -> Iterator[tuple[str, tuple[Variant, pl.DataFrame]]]:
