@@ -108,6 +108,20 @@ def test_the_standard_error_of_two_seeds_and_two_wordings_is_the_one_computed_by
     assert found["se"].to_list() == pytest.approx([1.25**0.5, 0.5])
 
 
+def test_the_standard_error_of_three_seeds_and_two_wordings_divides_each_variance_by_its_own_number() -> None:
+    """Week 1: seed means 2, 4, 6, variance 4 over 3 seeds; wordings less their levels (3 and 5) at -1 and 1, variance 2
+    over 2 wordings = 1: the root of 7 / 3. Week 2: seed means all 4; wordings at 1 and -1: 1.
+    """
+    clr = {(0, 1, "a"): 1, (0, 1, "b"): 3, (0, 2, "a"): 2, (0, 2, "b"): 6, (0, 3, "a"): 3, (0, 3, "b"): 9}
+    clr |= {(1, 1, "a"): 3, (1, 1, "b"): 5, (1, 2, "a"): 4, (1, 2, "b"): 4, (1, 3, "a"): 5, (1, 3, "b"): 3}
+    frame = answers(seeds=(1, 2, 3)).filter(pl.col("week").is_in(WEEKS[:2]) & (pl.col("option") == "Happy"))
+    cells = frame.select("week", "seed", "wording").iter_rows()
+    values = [float(clr[WEEKS.index(week), seed, wording]) for week, seed, wording in cells]
+    found = series.pool(frame.with_columns(clr=pl.Series(values)), "clr", "sequence").series
+    assert found["value"].to_list() == [4.0, 4.0]
+    assert found["se"].to_list() == pytest.approx([(7 / 3) ** 0.5, 1.0])
+
+
 def test_one_seed_and_one_wording_have_no_standard_error() -> None:
     assert series.pool(answers(seeds=(1,), wordings=("a",)), "clr", "sequence").series["se"].null_count() == 12
 
