@@ -614,3 +614,24 @@ def test_the_interval_of_changes_covers_the_correlation_of_ranks() -> None:
     r, n = found.correlation((0,))
     low, high = effective.rank_interval(r, n)
     assert 0.9 < ((low <= truth) & (truth <= high)).mean() < 0.98
+
+
+def test_null_draws_of_single_precision_are_those_of_double_precision_over_the_same_weeks() -> None:
+    """Second source: Pearson's r by numpy in double precision, of the same draws, over the weeks both sides have.
+
+    The series drift, so that their processes are close to a unit root and draws lie far from 0.
+    """
+    rng = np.random.default_rng(0)
+    x, y = (np.cumsum(rng.normal(size=(1, 60)), axis=1) + np.arange(60) * 0.5 for _ in range(2))
+    x[0, [7, 30, 31]], y[0, [12, 33]] = np.nan, np.nan
+    found = levels.null(x, y, (0, 2), 100, 5)
+    stream = np.random.default_rng(5)
+    noise = [stream.standard_normal((1, 60, 100), dtype=np.float32) for _ in range(2)]
+    drawn = [
+        autoregression.draw(levels.null_process(side), 60, part)[0] for side, part in zip((x, y), noise, strict=True)
+    ]
+    for place, lag in enumerate((0, 2)):
+        weeks = [week for week in range(60 - lag) if np.isfinite(x[0, week]) and np.isfinite(y[0, week + lag])]
+        first, second = drawn[0][weeks].astype(float), drawn[1][[week + lag for week in weeks]].astype(float)
+        wanted = [abs(np.corrcoef(first[:, draw], second[:, draw])[0, 1]) for draw in range(100)]
+        assert found[:, 0, place] == pytest.approx(wanted, abs=5e-5)
