@@ -122,6 +122,44 @@ def test_the_key_depends_on_settings_and_inputs_but_not_on_their_order() -> None
     assert len({key, stage_key("train", 2, {"a": 1, "b": 2}, {"x": "1"}), stage_key("train", 1, {"a": 1}, {})}) == 3
 
 
+def test_the_key_depends_on_the_digest_of_every_input() -> None:
+    keys = {
+        stage_key("train", 1, {}, inputs) for inputs in ({}, {"x": "1"}, {"x": "2"}, {"y": "1"}, {"x": "1", "y": "1"})
+    }
+    assert len(keys) == 5
+
+
+def test_a_finished_folder_of_which_a_file_is_gone_or_shorter_is_partial(tmp_path: Path) -> None:
+    publish_text(tmp_path / "x", "k", "hello")
+    (tmp_path / "x" / "a.txt").write_text("hell")
+    assert state(tmp_path / "x", "k") == "partial"
+    (tmp_path / "x" / "a.txt").unlink()
+    assert state(tmp_path / "x", "k") == "partial"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="which file a descriptor is, only Linux says")
+def test_everything_is_forced_to_the_disk_before_the_folder_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, rename = os.fsync, os.replace
+
+    def noting_sync(descriptor: int) -> None:
+        done.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        sync(descriptor)
+
+    def noting_rename(source: Path, target: Path) -> None:
+        done.append(f"-> {Path(target).name}")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", noting_sync)
+    monkeypatch.setattr(os, "replace", noting_rename)
+    publish_text(tmp_path / "x", "k", "hello")
+    before = done[: done.index("-> x")]
+    assert before.index("a.txt") < before.index("manifest.json")
+    assert before[-1].startswith("x.partial-")
+
+
 def test_make_writes_once_and_leaves_finished_work_alone(tmp_path):
     expected, calls = Expected(tmp_path / "x", "series", 1, {"a": 1}, {"in": "0" * 64}), []
 

@@ -565,3 +565,15 @@ def test_a_rolling_mean_is_named_and_persistent_series_are_not() -> None:
     )
     walks = np.cumsum(np.random.default_rng(105).standard_normal((200, 100)), axis=1)
     assert np.mean([mean_weeks(walk) > 1 for walk in walks]) < 0.05
+
+
+def test_a_verdict_reads_the_p_of_the_family_and_counts_one_that_equals_the_limit() -> None:
+    def test(p_family: float) -> correlate.Test:
+        return correlate.Test(2.0, 0.0001, p_family, 0.0001, 0.0001)
+
+    assert verdict(test(0.4), test(0.4), 0.05) == "no evidence"
+    assert verdict(test(0.025), test(0.4), 0.05) == "tracks weekly changes"
+    assert verdict(test(0.4), test(0.025), 0.05) == "co-trends"
+    assert verdict(test(0.026), test(0.4), 0.05) == verdict(test(0.4), test(0.026), 0.05) == "no evidence"
+    assert verdict(test(0.025), test(0.05), 0.05) == verdict(test(0.05), test(0.025), 0.05) == "tracks"
+    assert verdict(test(0.025), test(0.051), 0.05) == "tracks weekly changes"

@@ -635,3 +635,13 @@ def test_null_draws_of_single_precision_are_those_of_double_precision_over_the_s
         first, second = drawn[0][weeks].astype(float), drawn[1][[week + lag for week in weeks]].astype(float)
         wanted = [abs(np.corrcoef(first[:, draw], second[:, draw])[0, 1]) for draw in range(100)]
         assert found[:, 0, place] == pytest.approx(wanted, abs=5e-5)
+
+
+def test_questions_that_move_together_do_so_in_the_null_draws_of_levels_and_independent_worlds_do_not() -> None:
+    """Two rows of which one is the other with a little noise: so must be their |r| with two such rows, draw by draw."""
+    rng = np.random.default_rng(4)
+    one, other = rng.normal(size=(2, 60))
+    x, y = (np.stack([side, side + 0.05 * rng.normal(size=60)]) for side in (one, other))
+    joint, apart = (levels.null(x, y, (0,), 400, 6, joint=joint)[:, :, 0] for joint in (True, False))
+    assert np.corrcoef(joint.T)[0, 1] > 0.95
+    assert abs(np.corrcoef(apart.T)[0, 1]) < 0.2

@@ -329,6 +329,19 @@ def test_staged_files_that_nothing_uses_are_removed_after_a_day(tmp_path: Path) 
     assert build(tmp_path, raw, timezone="Europe/London", duplicates="keep").facts["n_posts"] == 1
 
 
+def test_staged_files_in_use_stay_however_old_they_are_and_others_stay_for_a_day(tmp_path: Path) -> None:
+    raw = write_lines(tmp_path / "a.jsonl", tweet(1))
+    build(tmp_path, raw)
+    folder = tmp_path / "run" / "panel"
+    used = {path.name for path in folder.iterdir()}
+    assert len(used) > 2  # posts, their index, digests
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+    (folder / "elsewhere.arrow.partial-1").write_bytes(b"")
+    build(tmp_path, raw, duplicates="keep")
+    assert used | {"elsewhere.arrow.partial-1"} <= {path.name for path in folder.iterdir()}
+
+
 def test_pseudonyms_depend_on_a_key_that_others_cannot_read(tmp_path: Path) -> None:
     raw = write_lines(tmp_path / "a.jsonl", tweet(1))
     key = tmp_path / "secret" / "key"
