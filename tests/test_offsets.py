@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import re
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -13,6 +16,7 @@ from temporal_adapters.cli import app
 from temporal_adapters.engines.significance.changes import changes
 from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.stages.correlate import profile
+from temporal_adapters.stages.weeks import daily_shares
 
 FIRST = date(2021, 1, 7)
 
@@ -92,3 +96,27 @@ def test_the_command_draws_a_profile_named_exploratory(tmp_path: Path, monkeypat
     assert "exploratory: shows robustness, chooses nothing" in done.output
     assert "windows of -6 to +0 days" in done.output
     assert len([line for line in done.output.splitlines() if line[:6].strip().startswith(("+", "-"))]) == 15
+
+
+def test_words_are_counted_by_day_in_the_studys_zone_as_python_counts_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    texts = ["so Happy today", "unhappy and sad", "HAPPY!", "nothing", "sad, sad", "happy-go-lucky", "sadness"]
+    moments = [datetime(2021, 1, 7, 21, tzinfo=UTC) + timedelta(hours=5 * step) for step in range(60)]
+    posts = pl.DataFrame(
+        {
+            "post_id": [str(place) for place in range(60)],
+            "created_at": moments,
+            "text": [texts[place] for place in rng.integers(0, len(texts), 60)],
+        },
+        schema_overrides={"created_at": pl.Datetime("us", "UTC")},
+    )
+    posts.head(40).write_parquet(tmp_path / "a.parquet")
+    posts.tail(30).write_parquet(tmp_path / "b.parquet")  # ten posts in both windows
+    words = {("mood", "Happy"): ("Happy",), ("mood", "Sad"): ("Sad", "sad")}
+    found = daily_shares([tmp_path / "a.parquet", tmp_path / "b.parquet"], "Asia/Tokyo", words)
+    for name, forms in words.items():
+        pattern = re.compile(rf"\b(?:{'|'.join(forms)})\b", re.IGNORECASE)
+        by_day: dict[date, list[bool]] = {}
+        for moment, text in posts.select("created_at", "text").rows():
+            by_day.setdefault(moment.astimezone(ZoneInfo("Asia/Tokyo")).date(), []).append(bool(pattern.search(text)))
+        assert found[name] == pytest.approx({day: float(np.mean(held)) for day, held in by_day.items()})

@@ -11,7 +11,9 @@ import numpy as np
 import openpyxl
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from temporal_adapters.cli import app
 from temporal_adapters.ground.errors import SurveyError
 from temporal_adapters.stages import survey
 from temporal_adapters.stages.survey import days, values
@@ -96,6 +98,15 @@ def test_all_sheets_become_groups_and_small_bases_are_left_out(tmp_path: Path) -
     wrong = settings.model_copy(update={"split_groups": {"age": {"young": "18-24"}}})
     with pytest.raises(SurveyError, match="the sheet '18-24', which no file has"):
         survey.read_groups(wrong)
+
+
+def test_the_check_lists_groups_with_their_bases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_yougov(tmp_path / "mood.xlsx", {"All adults": 1950, "Male": 900})
+    (tmp_path / "study.yaml").write_text("study: s\npanel: {paths: [p]}\nsurvey: {paths: [mood.xlsx], split: all}\n")
+    done = CliRunner().invoke(app, ["survey", "check", "-s", "study.yaml"])
+    assert done.exit_code == 0, done.output
+    assert "group split = Male: 11 weeks, 2 options, median n 900.0" in done.output
 
 
 def test_a_tracker_of_the_size_of_a_real_one_reads_all_its_sheets(tmp_path: Path) -> None:

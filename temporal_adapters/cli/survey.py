@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,7 @@ from temporal_adapters.cli.session import (
     StudyOption,
     open_session,
 )
-from temporal_adapters.ground.errors import SurveyError
+from temporal_adapters.ground.errors import CorrelateError, SurveyError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,7 +82,7 @@ def _check(
     asked = [questionnaire.load(name) for name in seen.session.study.probe.questionnaires]
     width, breaks = shutil.get_terminal_size().columns, survey.breaks(seen.observed)
     unstated = survey.unstated(seen.observed, "fieldwork_date" in seen.settings.model_fields_set)
-    said = [*([unstated] if unstated else []), *_unlinked(seen, asked, series)]
+    said = [*([unstated] if unstated else []), *_unlinked(seen, asked, series), *_groups(seen)]
     table = survey.lines(series, asked, seen.observed.is_mean, width)
     for line in [*seen.observed.notes, *table, *(one.sentence for one in breaks), *said]:
         typer.echo(line)
@@ -112,6 +113,25 @@ def _unlinked(seen: _Seen, asked: list[questionnaire.Questionnaire], series: pl.
     ]
 
 
+def _groups(seen: _Seen) -> list[str]:
+    """Return one sentence per group of a tracker whose sheets are read."""
+    if seen.settings.split != "all" and not seen.settings.split_groups:
+        return []
+    from temporal_adapters.stages import survey
+    from temporal_adapters.stages.weeks.windows import wave_keys
+
+    weeks = seen.session.study.weeks
+    found = survey.read_groups(seen.settings, weeks.first_weekday, wave_keys(weeks))
+    told = []
+    for (group, level), table in found.items():
+        n = table["n"].median()
+        size = "no numbers of respondents" if n is None else f"median n {n!s}"
+        told.append(
+            f"group {group} = {level}: {table['week'].n_unique()} weeks, {table['option'].n_unique()} options, {size}"
+        )
+    return told
+
+
 @_group.command("align")
 def _align(
     study: StudyOption = DEFAULT_STUDY,
@@ -127,9 +147,17 @@ def _align(
         typer.echo(line)
 
 
+DailyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--daily", help="Tidy file (date, question, option, value) with every day; counts of words without it."
+    ),
+]
+
+
 @_group.command("profile")
 def _profile(
-    daily: Annotated[Path, typer.Option("--daily", help="Tidy file (date, question, option, value) with every day.")],
+    daily: DailyOption = None,
     study: StudyOption = DEFAULT_STUDY,
     runs: RunsOption = DEFAULT_RUNS,
     overrides: SetOption = [],  # noqa: B006 (typer copies it)
@@ -138,21 +166,67 @@ def _profile(
     seen = _read(study, runs, overrides)
     from temporal_adapters.stages import correlate, survey
     from temporal_adapters.stages.weeks.windows import window_offsets
+
+    weeks, settings = seen.session.study.weeks, seen.session.study.correlate
+    # A calendar week holds its wave's day on any weekday: its nearest window is the week that ends on that day.
+    window = window_offsets(weeks) if weeks.waves or weeks.waves_path else (-6, 0)
+    observed = _linked(seen) if daily is None else seen.observed
+    values = _counted(seen) if daily is None else _values_of(daily)
+    for name, waves in survey.decided(observed, seen.settings.fieldwork_date).items():
+        if name not in values:
+            typer.echo(f"{' / '.join(name)}: {'no words of it are known' if daily is None else f'not in {daily}'}")
+            continue
+        typer.echo(f"{' / '.join(name)}: windows of {window[0]:+d} to {window[1]:+d} days, moved by the offset")
+        try:
+            found = correlate.profile(
+                values[name], waves, window, alpha=settings.alpha, draws=settings.draws, seed=settings.seed
+            )
+            told = found.lines()
+        except CorrelateError as error:
+            told = [f"no profile: {error}"]
+        for line in told:
+            typer.echo(line)
+
+
+Daily = dict[tuple[str, str], dict[date, float]]
+
+
+def _values_of(daily: Path) -> Daily:
+    from temporal_adapters.stages import survey
     from temporal_adapters.study.config.survey import Survey
 
-    days = survey.read_observations(Survey(paths=(daily,), format="tidy", unit="mean", min_base=1, period="week"))
-    window, settings = window_offsets(seen.session.study.weeks), seen.session.study.correlate
-    for (item, option), waves in survey.decided(seen.observed, seen.settings.fieldwork_date).items():
-        values = survey.decided(days, "start").get((item, option))
-        if values is None:
-            typer.echo(f"{item} / {option}: not in {daily}")
-            continue
-        found = correlate.profile(
-            dict(values), waves, window, alpha=settings.alpha, draws=settings.draws, seed=settings.seed
-        )
-        typer.echo(f"{item} / {option}: windows of {window[0]:+d} to {window[1]:+d} days, moved by the offset")
-        for line in found.lines():
-            typer.echo(line)
+    days = survey.read_observations(Survey(paths=(daily,), format="tidy", unit="mean", min_base=1))
+    return {name: dict(values) for name, values in survey.decided(days, "start").items()}
+
+
+def _linked(seen: _Seen) -> Observations:
+    """Return the waves in the questionnaires' names."""
+    from dataclasses import replace
+
+    from temporal_adapters.stages import survey
+    from temporal_adapters.study import questionnaire
+
+    asked = [questionnaire.load(name) for name in seen.session.study.probe.questionnaires]
+    return replace(seen.observed, frame=survey.link(seen.observed.frame, asked).series)
+
+
+def _counted(seen: _Seen) -> Daily:
+    """Return the share of every day's posts that hold a word of each option; the weeks must be built."""
+    from temporal_adapters.stages.weeks import daily_shares
+    from temporal_adapters.study import questionnaire
+    from temporal_adapters.study.artifacts import read_corpora
+
+    study, run = seen.session.study, seen.session.run
+    asked = [questionnaire.load(name) for name in study.probe.questionnaires]
+    words = {
+        (item.name, option.name): item.forms(option)
+        for one in asked
+        for item in one.items
+        for option in item.options
+        if option.role == "substantive"
+    }
+    corpora = [corpus.path for corpus in read_corpora(run) if corpus.n_posts]
+    return daily_shares(corpora, study.weeks.timezone, words)
 
 
 def register(app: typer.Typer) -> None:

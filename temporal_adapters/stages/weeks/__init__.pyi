@@ -5,6 +5,7 @@ from .build import split_settings as split_settings
 from .corpora import entry_of as entry_of
 from .corpora import facts as facts
 from .corpora import week_window as week_window
+from .daily import daily_shares as daily_shares
 from .describe import describe as describe
 from .drops import marked as marked
 from .drops import read_ids as read_ids
