@@ -52,7 +52,7 @@ class Whitened:
 def whiten(series: Array) -> Whitened:
     """Prewhiten each row of `series` (m, n; NaN where missing) by AR(p), p by BIC, raised by one where Ljung-Box fails.
 
-    Below 25 weeks the order is 1 and stays 1. Of series that are AR(1) about one in twelve is raised by chance.
+    Below 25 weeks the order is 1 and stays 1. Of series that are AR(0) or AR(1), 2 to 5 % are raised by chance.
 
     Raises
     ------

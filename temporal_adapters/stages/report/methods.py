@@ -115,7 +115,23 @@ def _survey(material: Material) -> str:
         asked = f" with {count(_number(n.min()))} to {count(_number(n.max()))} respondents per wave"
     return (
         f"The survey is {_plain(material.survey or '')}: {plural(rows['week'].n_unique(), 'wave')}{asked}, assigned to "
-        "weeks by the date of fieldwork; weeks without a wave were treated as missing."
+        "weeks by the date of fieldwork; weeks without a wave were treated as missing." + _survey_errors(material)
+    )
+
+
+def _survey_errors(material: Material) -> str:
+    """Return what the survey's standard errors leave out: where nobody knows its weights they are too small."""
+    settings = material.study.survey
+    if settings is None or not material.series.filter(pl.col("source") == material.survey)["se"].drop_nulls().len():
+        return ""
+    effect = settings.design_effect
+    if settings.weight is not None:
+        return ""
+    if effect > 1:
+        return f" Its standard errors count a design effect of {effect:g}."
+    return (
+        " Its standard errors are those of a simple random sample (survey.design_effect: 1): weighting makes them"
+        " larger, in online panels by a design effect of typically 1.2 to 1.6."
     )
 
 
