@@ -3,7 +3,7 @@
 Takes a study and its run folder, gives finished folders. The only place that knows the order of the stages and what
 each of them needs: the commands, `proof` and the front door call it, and `ta status` looks at it. Knows no terminal.
 
-    simulate -> weeks -> pretrain -> train -> probe -> series -> correlate -> recovery -> report
+    simulate -> weeks -> pretrain -> train -> probe -> read -> series -> correlate -> recovery -> report
 """
 
 from __future__ import annotations
@@ -316,6 +316,26 @@ def _probe(work: Work) -> None:
     probe(work)
 
 
+def read(work: Work) -> Manifest:
+    """Ask the base after each post; return the manifest of the reader's series.
+
+    Raises
+    ------
+    ReadError
+        If the study has no section `read`, or no wording can be read.
+    """
+    from temporal_adapters.stages.read import stage
+
+    manifest = stage.build(work.study, work.run, listener=work.listener)
+    cut = f", {manifest.facts['n_cut']} of them cut" if manifest.facts["n_cut"] else ""
+    work.say(f"read: {manifest.facts['n_posts']} posts in {manifest.facts['weeks']} weeks{cut}: {work.run.read}")
+    return manifest
+
+
+def _read(work: Work) -> None:
+    read(work)
+
+
 def _series(work: Work) -> None:
     from temporal_adapters.stages import series
 
@@ -445,6 +465,12 @@ def _answers(study: Study, run: RunFolder) -> Sequence[Expected]:
     return expected(study, run)
 
 
+def _readings(study: Study, run: RunFolder) -> Sequence[Expected]:
+    from temporal_adapters.stages.read.stage import expected
+
+    return expected(study, run)
+
+
 def _pooled(study: Study, run: RunFolder) -> Sequence[Expected]:
     from temporal_adapters.stages.series import expected
 
@@ -475,6 +501,7 @@ LINE: tuple[Step, ...] = (
     Step("pretrain", _pretrain, {"base": _base}, "ta pretrain", "pretrain"),
     Step("train", _train, {"adapters": _adapters}, "ta train --all"),
     Step("probe", _probe, {"logprobs": _answers, "answers": _answers}, "ta probe"),
+    Step("read", _read, {"read": _readings}, "ta read", "read"),
     Step("series", _series, {"series": _pooled}, "ta series"),
     Step("correlate", _correlate, {"lags": _lags, "trust": _trust}, "ta correlate", "survey"),
     Step("recovery", _recovery, {}, "ta run", "simulate"),

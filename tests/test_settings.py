@@ -89,7 +89,7 @@ def test_the_example_is_a_study_as_it_is_and_with_every_comment_of_a_setting_tak
     full = re.sub(r"(?m)^#(?=\w|  )", "", (tmp_path / "study.yaml").read_text(encoding="utf-8"))
     document = YAML(typ="safe").load(full)
     assert {one.name.split(".")[0] for one in explain.settings()} == set(document)
-    for section in ("survey", "mix", "pretrain", "simulate"):
+    for section in ("survey", "mix", "pretrain", "simulate", "read"):
         del document[section]
     (tmp_path / "full.yaml").write_text(json.dumps(document, default=str), encoding="utf-8")
     assert scientific(load_study(tmp_path / "full.yaml")) == scientific(plain)

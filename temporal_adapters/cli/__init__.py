@@ -51,6 +51,7 @@ def _register() -> None:
         pretrain,
         probe,
         questionnaire,
+        read,
         report,
         run,
         settings,
@@ -63,7 +64,7 @@ def _register() -> None:
         weeks,
     )
 
-    line = (run, simulate, weeks, pretrain, train, probe, questionnaire, survey, plan, power, correlate, report)
+    line = (run, simulate, weeks, pretrain, train, probe, read, questionnaire, survey, plan, power, correlate, report)
     for module in (init, *line, compare, export, upkeep, validate, vote, mix, base, settings):
         module.register(app)
 

@@ -17,6 +17,7 @@ Takes nothing, gives the exception classes, knows no stage.
     |- TokensError                 packing a corpus into token blocks
     |- TrainError                  fitting adapters
     |- ProbeError                  asking adapters the questions
+    |- ReadError                   asking the base after each post
     |- ScoringError                log-probabilities to shares
     |- SurveyError                 survey trackers and waves
     |- SeriesError                 pooling answers into weekly series
@@ -97,6 +98,10 @@ class TrainError(TemporalAdaptersError):
 
 class ProbeError(TemporalAdaptersError):
     """Adapters cannot be asked the questions."""
+
+
+class ReadError(TemporalAdaptersError):
+    """Posts cannot be read as asked."""
 
 
 class ScoringError(TemporalAdaptersError):

@@ -9,6 +9,8 @@ Takes a study's name, gives paths and the list of weekly corpora. Knows no stage
                  adapters/   2023-W14/seed-42/adapter_model.safetensors
                  logprobs/   <questionnaire>/2023-W14/seed-42/  and  <questionnaire>/base/
                  answers/    answers.parquet
+                 readings/   2023-W14/posts.parquet: what the base says after each post
+                 read/       series.parquet of the reader
                  proof/      losses.parquet: that adapters act
                  series/     series.parquet
                  lags/       lags.parquet, results.json, sentences.txt
@@ -114,6 +116,15 @@ class RunFolder:
     def answers_table(self) -> Path:
         """The answers, in the ANSWERS schema."""
         return self.answers / ANSWERS_FILE
+
+    @property
+    def read(self) -> Path:
+        """Folder of the reader's series."""
+        return self.root / "read"
+
+    def reading(self, label: str) -> Path:
+        """Folder of what the base says after each post of a week."""
+        return self.root / "readings" / label
 
     @property
     def proof(self) -> Path:

@@ -25,6 +25,7 @@ from temporal_adapters.study.config.panel import Panel
 from temporal_adapters.study.config.placebo import Placebo
 from temporal_adapters.study.config.pretrain import Pretrain
 from temporal_adapters.study.config.probe import Probe
+from temporal_adapters.study.config.read import Read
 from temporal_adapters.study.config.report import Report
 from temporal_adapters.study.config.series import Series
 from temporal_adapters.study.config.simulate import Simulate
@@ -64,6 +65,9 @@ class Study(Section):
 
     probe: Probe = Probe()
     """Questions."""
+
+    read: Read | None = None
+    """The base asked after each post, beside the adapters; without it nothing is read."""
 
     series: Series = Series()
     """Pooling."""
