@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.ground.errors import ScaleError, TrainError, UsageError, ValidityError
+from temporal_adapters.ground.errors import ReportError, ScaleError, TrainError, UsageError, ValidityError
 from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.study.artifacts import load_table
 
@@ -357,6 +357,9 @@ def _recovery(work: Work) -> None:
     from temporal_adapters.worlds import stage
 
     found = stage.measure(work.run)
+    if found is None:
+        work.say("recovery: not measured, no item of the questionnaires asks for the moods of the world")
+        return
     work.say(f"recovery: mean r {found.mean_r:.2f}, counting words {found.ceiling_r:.2f}")
 
 
@@ -367,6 +370,8 @@ def _keep_seconds(run: RunFolder, seconds: dict[str, float]) -> None:
 
 
 def _report(work: Work) -> None:
+    from temporal_adapters.study.artifacts import read_manifest
+
     manifest = _finished(_page, work)
     if manifest is None:
         from temporal_adapters.stages import report
@@ -374,6 +379,11 @@ def _report(work: Work) -> None:
         manifest = report.build(work.study, work.run, listener=work.listener)
     facts = manifest.facts
     work.say(f"report: {facts['n_options']} options over {facts['n_weeks']} weeks")
+    if work.study.survey is not None and read_manifest(work.run.lags) is None:
+        raise ReportError(
+            f"{work.run.report / 'index.html'} shows the series alone: {work.run.lags} does not exist, `ta correlate`"
+            " failed or was not run; run it, then `ta report` again"
+        )
 
 
 # Here the survey meets the questionnaires and the adapters' series.

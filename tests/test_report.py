@@ -15,6 +15,7 @@ import pytest
 from synthetic_run import NASTY, rewrite, write_recovery, write_run, write_study
 
 from temporal_adapters.ground.errors import ReportError, TableError
+from temporal_adapters.line import Work, make
 from temporal_adapters.stages import correlate, report
 from temporal_adapters.stages.report import axes, numbers
 from temporal_adapters.stages.report.markup import Markup, element, json_block
@@ -319,3 +320,12 @@ def test_a_frozen_plan_is_named_on_the_page_and_in_the_methods(tmp_path: Path) -
     text = (run.report / "index.html").read_text(encoding="utf-8")
     assert "The analysis was frozen on" in text
     assert "frozen before looking, on 20" in (run.report / "methods.md").read_text(encoding="utf-8")
+
+
+def test_a_report_without_the_lags_of_its_survey_is_written_and_ends_in_a_sentence(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    run = write_run(study, tmp_path / "runs", n_weeks=16, adapters=False)
+    shutil.rmtree(run.lags)
+    with pytest.raises(ReportError, match=r"shows the series alone: .*lags does not exist, `ta correlate` failed"):
+        make(Work(study, run), since="report")
+    assert (run.report / "index.html").is_file()

@@ -310,3 +310,18 @@ def test_waves_come_as_often_and_on_the_day_that_was_asked_for() -> None:
     world = SMALL.model_copy(update={"wave_every": 2, "fieldwork_weekday": 1})
     dates = sorted({date.fromisoformat(row["date"]) for row in waves(world, populate(world))})
     assert dates == [world.start + timedelta(weeks=week, days=1) for week in (0, 2, 4)]
+
+
+def test_the_item_that_asks_for_the_worlds_moods_is_found_by_its_options_and_may_be_missing() -> None:
+    moods = {"Happy", "Sad", "Bored"}
+
+    def asked(item: str, *options: str) -> pl.DataFrame:
+        return pl.DataFrame({"item": [item] * len(options), "option": list(options)})
+
+    other = asked("jobs", "yes", "no")
+    assert stage._about_moods(pl.concat([other, asked("feeling", "Happy", "Sad")]), moods) == "feeling"
+    assert (
+        stage._about_moods(pl.concat([asked("a", "Happy", "Sad"), asked("britains-mood", "x")]), moods)
+        == "britains-mood"
+    )
+    assert stage._about_moods(other, moods) is None

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from temporal_adapters.ground.errors import SimulateError
 from temporal_adapters.study.artifacts import Expected, Recovery, RunFolder, load_table, make, read_corpora
 from temporal_adapters.study.config import Study, scientific
+
+if TYPE_CHECKING:
+    import polars as pl
 
 STAGE, VERSION = "simulate", 2
 
@@ -40,32 +44,47 @@ def build(study: Study, run: RunFolder) -> bool:
     return True
 
 
-def measure(run: RunFolder) -> Recovery:
+def measure(run: RunFolder) -> Recovery | None:
     """Compare the adapters' series of a run with its world's truth, write ``recovery.json`` and return it.
+
+    None where no item asks for the world's moods: there is no truth to compare with.
 
     Raises
     ------
     SimulateError
-        If the run has no world, no series, or no series of the world's question.
+        If the run has no world or no series.
     """
     import polars as pl
 
     from temporal_adapters.ground.tables import ADAPTERS
     from temporal_adapters.worlds.recovery import count_moods, recovery
-    from temporal_adapters.worlds.survey import QUESTION
     from temporal_adapters.worlds.write import TRUTH
 
     truth, series = run.world / TRUTH, run.series_table
     for path, command in ((truth, "ta simulate"), (series, "ta series")):
         if not path.is_file():
             raise SimulateError(f"{path} does not exist: run `{command}` first")
-    asked = load_table(series).filter((pl.col("source") == ADAPTERS) & (pl.col("item") == QUESTION))
-    if asked.is_empty():
-        raise SimulateError(f"{series} holds no answers to the item {QUESTION!r}: ask the questionnaire `demo-mood`")
+    known = load_table(truth)
+    answers = load_table(series).filter(pl.col("source") == ADAPTERS)
+    item = _about_moods(answers, set(known["option"]))
+    if item is None:
+        run.recovery.unlink(missing_ok=True)
+        return None
     counted = count_moods({corpus.start: corpus.path for corpus in read_corpora(run)})
-    found = recovery(asked, load_table(truth), counted)
+    found = recovery(answers.filter(pl.col("item") == item), known, counted)
     found.write(run.root)
     return found
+
+
+def _about_moods(answers: pl.DataFrame, moods: set[str]) -> str | None:
+    """Return the item that asks for the world's moods: the one of `demo-mood`, or the first whose options are moods."""
+    from temporal_adapters.worlds.survey import QUESTION
+
+    options = answers.group_by("item", maintain_order=True).agg("option")
+    named = {item: set(listed) for item, listed in options.iter_rows()}
+    if QUESTION in named:
+        return QUESTION
+    return next((item for item, own in named.items() if len(own) > 1 and own <= moods), None)
 
 
 def add_seconds(run: RunFolder, seconds: Mapping[str, float]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
@@ -55,10 +56,9 @@ def free_bytes(device: torch.device) -> int | None:
 
 def _available() -> int | None:
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
+        return int(psutil.virtual_memory().available)
+    except (OSError, psutil.Error):
         return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
 
 
 def _limit() -> int | None:
