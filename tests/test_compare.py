@@ -337,3 +337,20 @@ def test_the_command_loads_no_model(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_calendar_of_weeks_is_taken_out_of_weeks_only(tmp_path: Path) -> None:
+    x, y = two(60)
+    weeks = [date(2023, 1, 2) + timedelta(weeks=number) for number in range(60)]
+    sides = [pl.DataFrame({"week": weeks, "value": values}) for values in (x, y)]
+    season = ta.compare(*sides, adjust=["season"], **FEW)
+    assert season.analysis.facts["adjust"] == ["season"]
+    assert season.r != ta.compare(*sides, **FEW).r
+    months = ta.compare(MALE_DEATHS, FEMALE_DEATHS, **FEW)
+    assert "calendar" not in str(months)
+    assert months.result.details["calendar_verdict"] is None
+    with pytest.raises(CorrelateError, match="a calendar of weeks, and these series count in steps"):
+        ta.compare(x, y, adjust=["season"], **FEW)
+    paths = [csv(tmp_path / f"{name}.csv", weeks, values) for name, values in zip("ab", (x, y), strict=True)]
+    code, said = asked(*paths, "--adjust", "season", "--adjust", "trend", "--set", "draws=199")
+    assert code == 0, said

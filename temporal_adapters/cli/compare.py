@@ -22,6 +22,10 @@ LagsOption = Annotated[
 ]
 FormatOption = Annotated[str | None, typer.Option("--date-format", help='How days are written, such as "%d/%m/%Y".')]
 EveryOption = Annotated[int, typer.Option("--every-weeks", min=1, max=26, help="Weeks between the values.")]
+AdjustOption = Annotated[
+    list[str],
+    typer.Option("--adjust", help="Taken out of both: season, month, four_weeks, trend, holidays:GB, FILE.csv."),
+]
 SetOption = Annotated[list[str], typer.Option("--set", help="Setting of correlate: alpha=0.01, draws=999, ...")]
 PlanOption = Annotated[
     Path | None, typer.Option("--plan", help="File of the plan: frozen where it is new, kept where it is not.")
@@ -38,6 +42,7 @@ def _compare(
     lags: LagsOption = "0",
     date_format: FormatOption = None,
     every_weeks: EveryOption = 1,
+    adjust: AdjustOption = [],  # noqa: B006
     settings: SetOption = [],  # noqa: B006
     plan: PlanOption = None,
     out: OutOption = None,
@@ -60,6 +65,7 @@ def _compare(
             date_format=date_format,
             plan=plan,
             every_weeks=every_weeks,
+            adjust=adjust,
             **_settings(settings),
         )
         page = None if out is None else found.write(out)
@@ -113,7 +119,7 @@ def _settings(given: list[str]) -> dict[str, Any]:
 
 def _as_options(text: str) -> str:
     """Return a sentence of the library with its parameters spelled as options."""
-    known = "value|date|date_format|every_weeks|lags|plan|name"
+    known = "adjust|value|date|date_format|every_weeks|lags|plan|name"
     spelled = re.sub(rf"`({known})s?`", lambda found: f"--{found[1].replace('_', '-')}", text)
     return re.sub(r"\bset (date_format|every_weeks)\b", lambda found: f"set --{found[1].replace('_', '-')}", spelled)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -251,6 +251,7 @@ def compare(
         raise UsageError(f"`names` are two, one per side: {list(names)}")
     first, second = read_sides(x, y, columns, (str(names[0]), str(names[1])) if names else None)
     _require_shared(first, second, chosen)
+    _require_weeks(first.unit, chosen)
     frozen = compare_plan.kept(Path(plan), first, second, chosen) if plan is not None else {}
     return _analysed(first, second, chosen, frozen)
 
@@ -284,12 +285,26 @@ def _analysed(first: Series, second: Series, settings: Correlate, plan: Mapping[
             every_weeks=settings.every_weeks,
         )
         analysis = analyse(pairs, settings)
+        if first.unit != "week":
+            analysis = replace(analysis, results=tuple(map(_without_calendar, analysis.results)))
     except CorrelateError as error:
         told = str(error).replace("correlate.", "").replace("'adapters'", repr(first.name))
         raise CorrelateError(
             Wording(first.name, second.name, first.unit).text(told.replace("'survey'", repr(second.name)))
         ) from None
     return Comparison(first, second, pairs, analysis, settings, plan)
+
+
+def _without_calendar(result: Result) -> Result:
+    """Return a result without what a calendar of weeks left of it: these steps stand in for months or mere numbers."""
+    details = {name: None if name.startswith("calendar_") else value for name, value in result.details.items()}
+    return replace(result, details=details)
+
+
+def _require_weeks(unit: str, settings: Correlate) -> None:
+    names = [name for name in settings.adjust if name != "trend"]
+    if unit != "week" and names:
+        raise CorrelateError(f"`adjust` {names[0]!r} takes out a calendar of weeks, and these series count in {unit}s")
 
 
 def _require_shared(first: Series, second: Series, settings: Correlate) -> None:
