@@ -11,6 +11,9 @@ The job: 12 moods in two letter cases after two prompts (48 answers) under every
   the reference: ours must equal them to 1e-4 in float32 before any speed is printed.
 - ours: adapters stacked on one base, all answers as trees of tokens, then all shares.
 
+`real_published_over_ours` and `real_plain_over_ours` are measured at the size of a real base (`probe_real.py`): given by
+--base FOLDER or TA_BENCH_BASE, else its shape with random weights.
+
 Rows are interleaved; figures are medians of process time (CPU) or wall time (CUDA) with one thread. The last line is
 one JSON object.
 """
@@ -22,6 +25,7 @@ import json
 import math
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -270,36 +274,50 @@ def ratios(found: dict[str, Any], way: str) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="tiny model only, few repeats: under 45 s")
+    parser.add_argument("--quick", action="store_true", help="tiny model and few repeats; the real size takes minutes")
     parser.add_argument("--models", default="tiny,100m")
     parser.add_argument("--adapters", default="4,16,64")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--baseline-adapters", type=int, default=4, help="adapters a baseline is timed on beyond tiny")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--base", help="folder of a real base model, for the rows at real sizes (or TA_BENCH_BASE)")
+    parser.add_argument("--only-real", action="store_true", help="only the rows at real sizes")
     options = parser.parse_args()
     if options.quick:
         options.models, options.adapters, options.repeats = "tiny", "4,16", 2
     torch.set_num_threads(1)
     counts, found = [int(count) for count in options.adapters.split(",")], {}
     with tempfile.TemporaryDirectory() as folder:
+        real = _real(options, Path(folder) / "real") if options.device == "cpu" else {"equal": True}
+        if options.only_real:
+            print(json.dumps(real))
+            return
         for shape in options.models.split(","):
             at_most = max(counts) if shape == "tiny" else options.baseline_adapters
             place = Path(folder) / shape
             found[shape] = measure(shape, counts, options.repeats, at_most, options.device, place)
         curves = growth("tiny", 1 if options.quick else 3, options.device, Path(folder) / "growth")
-    equal = all(one["equal"] for one in found.values())
+    equal = all(one["equal"] for one in (real, *found.values()))
     result: dict[str, Any] = {
         "equal": equal,
+        "real": real,
         "largest_gap": {shape: one["largest_gap"] for shape, one in found.items()},
     }
     if equal:
         result["published_over_ours"] = ratios(found, "published")
         result["plain_over_ours"] = ratios(found, "plain")
-        result["ratios"] = {"published_over_ours": lowest(result["published_over_ours"])}
+        kept = {name: value for name, value in real.items() if name.endswith("_over_ours")}
+        result["ratios"] = {"published_over_ours": lowest(result["published_over_ours"]), **kept}
         result["seconds_per_adapter"] = found
         result["growth_s"] = curves
         result["load_average"] = os.getloadavg()[0]
     print(json.dumps(result))
+
+
+def _real(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    import probe_real
+
+    return probe_real.rows(options, sys.modules[__name__], folder)
 
 
 def lowest(table: dict[str, dict[str, float]]) -> float:
