@@ -11,8 +11,8 @@ The job: 12 moods in two letter cases after two prompts (48 answers) under every
   the reference: ours must equal them to 1e-4 in float32 before any speed is printed.
 - ours: adapters stacked on one base, all answers as trees of tokens, then all shares.
 
-`real_published_over_ours` and `real_plain_over_ours` are measured at the size of a real base (`probe_real.py`): given by
---base FOLDER or TA_BENCH_BASE, else its shape with random weights.
+`real_published_over_ours` and `real_plain_over_ours` are measured at the size of a real base (`probe_real.py`), given
+by --base FOLDER or TA_BENCH_BASE, else its shape with random weights.
 
 Rows are interleaved; figures are medians of process time (CPU) or wall time (CUDA) with one thread. The last line is
 one JSON object.

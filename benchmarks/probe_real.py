@@ -1,4 +1,4 @@
-"""Rows of `probe.py` at the size of a real base: 4 questionnaires of 12 options in 5 wordings, SmolLM2-135M or its shape.
+"""Rows of `probe.py` at the size of a real base: 4 questionnaires of 12 options in 5 wordings, SmolLM2-135M's shape.
 
 Per adapter, against the published loop and a plain PEFT loop; equality with the plain loop comes first. The baselines
 are timed on one adapter, since each costs half a minute; ours on as many as are asked for, with the base's own answers.
