@@ -477,3 +477,30 @@ def test_a_table_without_answers_or_ids_says_what_to_give(tmp_path: Path) -> Non
     found = import_file(path, ["Good", "Bad"])
     assert texts(found) == {"2": ["Good", "Bad"]}
     assert found.left_out == ("row 2 (questionnaire_item_id is empty)",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.json", "{", "1: not valid JSON"),
+        ("b.json", "[1]", "not a form of SurveyJS"),
+        ("c.json", '{"pages": [null, {"elements": null}]}', "holds no question"),
+        ("d.json", '{"elements": [{"type": "rating", "name": "r", "rateMax": "x"}]}', "r .a rating whose points"),
+        ("e.json", '{"SurveyElements": []}', r"give it the ending \.qsf"),
+        ("f.qsf", "{}", "not a survey file of Qualtrics"),
+        ("g.qsf", '{"SurveyElements": [{"Element": "SQ", "Payload": null}]}', "holds no question"),
+        ("h.lss", "<document/>", "not a structure file of LimeSurvey"),
+        ("i.xml", "<a>", "cannot be read as XML"),
+        ("j.xml", "<a/>", "no DDI Codebook"),
+        ("k.xls", "", r"save it as \.xlsx"),
+        ("l.pdf", "", r"cannot import \.pdf"),
+        ("m.csv", "x,y\n1,2\n", "has the columns questionnaire_item_id"),
+    ],
+)
+def test_files_that_are_not_what_they_seem_are_one_sentence(
+    tmp_path: Path, name: str, content: str, words: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(QuestionnaireError, match=words) as caught:
+        import_file(tmp_path / name)
+    assert "\n" not in str(caught.value)

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 import statsmodels.formula.api as smf
+from typer.testing import CliRunner
 
+from temporal_adapters.cli import app
 from temporal_adapters.ground.errors import SurveyError
 from temporal_adapters.stages import survey
 from temporal_adapters.stages.survey import houses
@@ -142,3 +144,19 @@ def test_house_effects_without_pollsters_or_sizes_are_refused(tmp_path: Path) ->
     frame, _, _ = simulated(1)
     with pytest.raises(SurveyError, match="has no number of respondents"):
         houses.modelled(frame.with_columns(pl.lit(None, pl.Float64).alias("se")))
+
+
+def test_the_check_shows_the_raw_mean_beside_the_series_without_houses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame, _, _ = simulated(1)
+    rows = [f"{house},{day},{day},{n},Yes,{100 * value:.1f}" for house, day, value, n in
+            frame.select("house", "start", "value", "n").rows()]  # fmt: skip
+    (tmp_path / "p.csv").write_text("\n".join(["pollster,start_date,end_date,sample_size,answer,pct", *rows]))
+    (tmp_path / "study.yaml").write_text(
+        "study: s\npanel: {paths: [p]}\nsurvey: {paths: [p.csv], house_effects: centred}\n"
+    )
+    done = CliRunner().invoke(app, ["survey", "check", "-s", "study.yaml"])
+    assert done.exit_code == 0, done.output
+    assert "p / Yes: without house effects (centred) the weekly value moves by at most" in done.output

@@ -82,7 +82,7 @@ def _check(
     asked = [questionnaire.load(name) for name in seen.session.study.probe.questionnaires]
     width, breaks = shutil.get_terminal_size().columns, survey.breaks(seen.observed)
     unstated = survey.unstated(seen.observed, "fieldwork_date" in seen.settings.model_fields_set)
-    said = [*([unstated] if unstated else []), *_unlinked(seen, asked, series), *_groups(seen)]
+    said = [*([unstated] if unstated else []), *_unlinked(seen, asked, series), *_groups(seen), *_raw(seen, series)]
     table = survey.lines(series, asked, seen.observed.is_mean, width)
     for line in [*seen.observed.notes, *table, *(one.sentence for one in breaks), *said]:
         typer.echo(line)
@@ -130,6 +130,30 @@ def _groups(seen: _Seen) -> list[str]:
             f"group {group} = {level}: {table['week'].n_unique()} weeks, {table['option'].n_unique()} options, {size}"
         )
     return told
+
+
+def _raw(seen: _Seen, series: pl.DataFrame) -> list[str]:
+    """Return one sentence per option on what taking house effects out changed."""
+    if seen.settings.house_effects == "none":
+        return []
+    from temporal_adapters.stages import survey
+    from temporal_adapters.stages.weeks.windows import wave_keys
+
+    weeks = seen.session.study.weeks
+    plain = seen.settings.model_copy(update={"house_effects": "none"})
+    raw = survey.read(plain, weeks.first_weekday, wave_keys(weeks), seen.observed)
+    both = series.join(raw, on=["item", "option", "week"], suffix="_raw")
+    return [
+        f"{item} / {option}: without house effects ({seen.settings.house_effects}) the weekly value moves by at most"
+        f" {100 * float((part['value'] - part['value_raw']).abs().max() or 0):.1f} points from the raw mean"
+        f" (changes from week to week: SD {_points(part['value'])} instead of {_points(part['value_raw'])})"
+        for (item, option), part in both.sort("week").group_by("item", "option", maintain_order=True)
+    ]
+
+
+def _points(values: pl.Series) -> str:
+    spread = values.diff().std()
+    return "-" if not isinstance(spread, float) else f"{100 * spread:.2f}"
 
 
 @_group.command("align")

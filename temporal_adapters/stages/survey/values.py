@@ -50,6 +50,10 @@ _NUMBER = re.compile(r"[-+−]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
 _GROUPED = re.compile(r"[-+−]?\d{1,3}([,.'’ \u00a0\u202f]\d{3})+")
 
 
+_MOST = 1e10
+"""Respondents beyond which a number is none of them: more than there are people."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """How numbers are written in a file.
@@ -202,7 +206,7 @@ def parse_count(cell: str | None, where: str, place: str, reading: Reading = Rea
     number = _number(text, where, place, False)
     if number is None:
         return None
-    if number < 0 or number != int(number):
+    if not 0 <= number < _MOST or number != int(number):
         advice = ' (set survey.decimal to "," if its point groups thousands)' if _GROUPED.fullmatch(text) else ""
         raise SurveyError(f"{where}: {cell!r} in {place} is not a number of respondents{advice}")
     return int(number)

@@ -85,6 +85,8 @@ def to_weeks(
     frame = frame.with_columns(weeks)
     _refuse_empty(frame)
     frame = _with_errors(frame, observed, design_effect, rounding).drop_nulls("value")
+    if not frame.height:
+        raise SurveyError("the survey holds no value: see what was left out with `ta survey check`, or the files")
     if house_effects == "centred":
         frame = houses.centred(frame)
     frame = houses.modelled(frame) if house_effects == "model" else _one_per_week(frame, same_week)

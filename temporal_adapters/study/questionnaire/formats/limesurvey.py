@@ -79,7 +79,7 @@ class _Survey:
     def __init__(self, root: ET.Element, language: str) -> None:
         self.language = language
         texts = {
-            row["qid"]: row.get("question", "")
+            row.get("qid", ""): row.get("question", "")
             for row in _rows(root, "question_l10ns")
             if _is(row, language) and "qid" in row
         }
@@ -125,7 +125,7 @@ class _Survey:
                 found.leave_out(name, _KINDS[kind])
             elif kind in ("M", "P"):
                 below = tuple(
-                    Answer(one.get("question", ""), one.get("title")) for one in self.below.get(row["qid"], [])
+                    Answer(one.get("question", ""), one.get("title")) for one in self.below.get(row.get("qid", ""), [])
                 )
                 found.questions.append(Asked(name, "select_multiple", row["question"], below, f"question {name}"))
             else:
@@ -140,7 +140,7 @@ class _Survey:
         if kind not in _ARRAYS:
             found.questions.append(Asked(name, is_scale, row["question"], answers, f"question {name}"))  # type: ignore[arg-type]
             return
-        for one in self.below.get(row["qid"], []):
+        for one in self.below.get(row.get("qid", ""), []):
             text = f"{row['question']} {one.get('question', '')}"
             place = f"question {name}"
             asked = Asked(f"{name}_{one.get('title', '')}", is_scale, text, answers, place)  # type: ignore[arg-type]
@@ -154,7 +154,7 @@ class _Survey:
             return tuple(Answer(text, code) for code, text in fixed[kind]) if fixed else None
         if kind == "G":
             return None
-        return tuple(self.answers.get(row["qid"], []))
+        return tuple(self.answers.get(row.get("qid", ""), []))
 
 
 def _number(text: str) -> float:

@@ -39,7 +39,7 @@ def read(path: Path, language: str = "") -> Found:
     known = list(dict.fromkeys([*([default] if default else []), *there]))
     chosen = chosen_language(path, language, known, default) if language else default
     found = Found(language=chosen, title=_text(document.get("title"), chosen))
-    for page in [document, *document.get("pages", [])]:
+    for page in [document, *(one for one in document.get("pages") or [] if isinstance(one, dict))]:
         _elements(found, page, chosen, ())
     return found
 
@@ -87,7 +87,11 @@ def _element(found: Found, element: Mapping[str, Any], language: str, group: tup
         )
         found.questions.append(Asked(name, "select_one", text, answers, name, group))
     elif kind == "rating":
-        found.questions.append(Asked(name, "scale", text, _rating(element, language), name, group))
+        points = _rating(element, language)
+        if not points:
+            found.leave_out(name, "a rating whose points are no numbers")
+            return
+        found.questions.append(Asked(name, "scale", text, points, name, group))
     elif kind == "matrix":
         for row in map_choices(element.get("rows"), language):
             columns = tuple(map_choices(element.get("columns"), language))
@@ -129,11 +133,15 @@ def _special(element: Mapping[str, Any], language: str) -> list[Answer]:
 def _rating(element: Mapping[str, Any], language: str) -> tuple[Answer, ...]:
     if values := map_choices(element.get("rateValues"), language):
         return tuple(values)
-    low, high, step = (
-        int(element.get(key) or default) for key, default in (("rateMin", 1), ("rateMax", 5), ("rateStep", 1))
-    )
+    try:
+        low, high, step = (
+            int(element.get(key) or default) for key, default in (("rateMin", 1), ("rateMax", 5), ("rateStep", 1))
+        )
+        count = int(element.get("rateCount") or 0)
+    except (TypeError, ValueError):
+        return ()
     if "rateCount" in element and "rateMax" not in element:
-        high = low + (int(element["rateCount"]) - 1) * step
+        high = low + (count - 1) * step
     return tuple(Answer(str(point), str(point)) for point in range(low, high + 1, max(step, 1)))
 
 
