@@ -159,4 +159,4 @@ def test_the_check_shows_the_raw_mean_beside_the_series_without_houses(
     )
     done = CliRunner().invoke(app, ["survey", "check", "-s", "study.yaml"])
     assert done.exit_code == 0, done.output
-    assert "p / Yes: without house effects (centred) the weekly value moves by at most" in done.output
+    assert "p / Yes: without house effects the weekly value moves by at most" in done.output

@@ -142,18 +142,7 @@ def _raw(seen: _Seen, series: pl.DataFrame) -> list[str]:
     weeks = seen.session.study.weeks
     plain = seen.settings.model_copy(update={"house_effects": "none"})
     raw = survey.read(plain, weeks.first_weekday, wave_keys(weeks), seen.observed)
-    both = series.join(raw, on=["item", "option", "week"], suffix="_raw")
-    return [
-        f"{item} / {option}: without house effects ({seen.settings.house_effects}) the weekly value moves by at most"
-        f" {100 * float((part['value'] - part['value_raw']).abs().max() or 0):.1f} points from the raw mean"
-        f" (changes from week to week: SD {_points(part['value'])} instead of {_points(part['value_raw'])})"
-        for (item, option), part in both.sort("week").group_by("item", "option", maintain_order=True)
-    ]
-
-
-def _points(values: pl.Series) -> str:
-    spread = values.diff().std()
-    return "-" if not isinstance(spread, float) else f"{100 * spread:.2f}"
+    return survey.moved_by_houses(series, raw)
 
 
 @_group.command("align")

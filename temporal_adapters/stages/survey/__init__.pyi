@@ -9,6 +9,7 @@ from .check import lines as lines
 from .check import mapping_lines as mapping_lines
 from .check import wave_lines as wave_lines
 from .days import spans as spans
+from .houses import moved_by_houses as moved_by_houses
 from .link import Linked as Linked
 from .link import link as link
 from .names import breaks as breaks

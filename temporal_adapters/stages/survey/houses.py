@@ -169,6 +169,20 @@ def _model(values: Array, variances: Array) -> Any:
     return Houses()
 
 
+def moved_by_houses(series: pl.DataFrame, raw: pl.DataFrame) -> list[str]:
+    """Return one sentence per option on what taking house effects out of the raw weekly means changed."""
+    both = series.join(raw, on=["item", "option", "week"], suffix="_raw").sort("item", "option", "week")
+    found = []
+    for (item, option), part in both.group_by("item", "option", maintain_order=True):
+        values, plain = (part[name].to_numpy() for name in ("value", "value_raw"))
+        most, spreads = 100 * np.abs(values - plain).max(), [100 * np.diff(one).std() for one in (values, plain)]
+        found.append(
+            f"{item} / {option}: without house effects the weekly value moves by at most {most:.1f} points from the raw"
+            f" mean; its changes from week to week have an SD of {spreads[0]:.2f} points instead of {spreads[1]:.2f}"
+        )
+    return found
+
+
 def _houses(frame: pl.DataFrame) -> list[str]:
     return [str(house) for house in frame["house"]]
 
