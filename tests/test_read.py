@@ -155,6 +155,22 @@ def test_the_stage_gives_a_series_and_leaves_finished_weeks_alone(study):
     assert {path: path.stat().st_mtime_ns for path in before} == before and len(before) == 3
 
 
+def test_the_series_is_a_baseline_as_correlate_takes_it(study, folder):
+    line.read(line.Work(*study))
+    text = (folder / "study.yaml").read_text() + (
+        "correlate: {baselines: ['{run}/read/reader.csv']}\nsurvey: {paths: [polls.csv], source: polls, format: tidy}\n"
+    )
+    (folder / "both.yaml").write_text(text)
+    weeks = ["2023-04-03", "2023-04-10", "2023-04-17"]
+    rows = [f"{week},mood,{option},{value}" for week in weeks for option, value in (("happy", 40), ("sad", 60))]
+    (folder / "polls.csv").write_text("date,question,option,percent\n" + "\n".join(rows) + "\n")
+    both = load_study(str(folder / "both.yaml"), folder / "runs")
+    reader = next(one for one in line.others(both) if "reader" in one["source"].to_list())
+    ours = pl.read_parquet(study[1].read / stage.SERIES_FILE)
+    key = ["item", "option", "week"]
+    assert reader.sort(key).select(*key, "value").equals(ours.sort(key).select(*key, "value"))
+
+
 def test_another_weight_does_not_read_again(study, folder):
     line.read(line.Work(*study))
     before = [read_manifest(study[1].reading(label)).created for label in ("2023-W14", "2023-W15")]

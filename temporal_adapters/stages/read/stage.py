@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 STAGE, VERSION = "read", 1
 SOURCE = "reader"
+BASELINE_FILE = f"{SOURCE}.csv"
+"""The series as `correlate.baselines` takes it: the file's name is the source's."""
 POSTS_FILE, SERIES_FILE, WORDINGS_FILE = "posts.parquet", "series.parquet", "wordings.parquet"
 
 
@@ -183,5 +185,6 @@ def _pool(
         by_wording += [{"week": corpus.start, **row} for row in wordings]
     series = pl.DataFrame(rows).select(list(tables.SERIES.columns)).sort("item", "option", "week")
     tables.check(series, tables.SERIES).write_parquet(folder / SERIES_FILE)
+    series.rename({"week": "date", "item": "question"}).drop("source").write_csv(folder / BASELINE_FILE)
     pl.DataFrame(by_wording).sort("item", "option", "wording", "week").write_parquet(folder / WORDINGS_FILE)
     return {"n_posts": n_posts, "n_cut": n_cut, "weeks": len(weeks), "scale": study.series.scale}
