@@ -24,6 +24,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:pyspark"),
 ]
 
+ANY_AUTHOR = {"max_corrupt_share": 0.9}
+"""Made-up ids repeat with other authors, which a real panel must not."""
+
 WORDS = [
     "rain",
     "tea",
@@ -87,7 +90,11 @@ def test_spark_and_duckdb_write_the_same_bytes_and_count_the_same(tmp_path: Path
         "exclude": "^tea$",
     }
     study = Study.model_validate(
-        {"study": "s", "panel": {"paths": [str(path) for path in write_files(tmp_path)]}, "weeks": settings}
+        {
+            "study": "s",
+            "panel": {"paths": [str(path) for path in write_files(tmp_path)], **ANY_AUTHOR},
+            "weeks": settings,
+        }
     )
     ours = weeks.build(study, RunFolder(tmp_path / "duckdb"))
     theirs = spark.build_weeks(study, RunFolder(tmp_path / "spark"), master="local[2]")
@@ -116,7 +123,7 @@ def test_raw_files_spread_over_ray_tasks_give_the_same_bytes(tmp_path: Path) -> 
     from temporal_adapters.scale import Engine, ray_weeks
 
     paths = write_files(tmp_path)
-    study = Study.model_validate({"study": "s", "panel": {"paths": [str(path) for path in paths]}})
+    study = Study.model_validate({"study": "s", "panel": {"paths": [str(path) for path in paths], **ANY_AUTHOR}})
     ours = weeks.build(study, RunFolder(tmp_path / "duckdb"))
     theirs = ray_weeks.build_weeks(study, RunFolder(tmp_path / "ray"), engine=Engine("ray"))
     assert theirs.outputs == ours.outputs

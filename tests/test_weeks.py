@@ -196,6 +196,17 @@ def test_the_real_panel_has_the_counts_of_a_plain_python_pass(shared_data: Path,
     assert ours == {row for rows in per_week.values() for row in rows}
 
 
+def as_meant(text: str) -> str:
+    """A text whose UTF-8 was taken for latin-1 or windows-1252 somewhere, by Python's own codecs."""
+    for codec in ("latin-1", "cp1252"):
+        try:
+            decoded = text.encode(codec).decode("utf-8")
+        except ValueError:
+            continue
+        return as_meant(decoded) if decoded != text else text
+    return text
+
+
 def plain_pass(raw: Path) -> tuple[dict[date, set[tuple[str, str]]], dict[str, int]]:
     """The same rules in plain Python: json, re, html and zoneinfo instead of DuckDB."""
     from zoneinfo import ZoneInfo
@@ -206,7 +217,7 @@ def plain_pass(raw: Path) -> tuple[dict[date, set[tuple[str, str]]], dict[str, i
         for line in file:
             value = json.loads(line)
             source = value.get("retweeted_status", value)
-            text = html.unescape(source.get("full_text") or source["text"])
+            text = html.unescape(as_meant(source.get("full_text") or source["text"]))
             text = re.sub(r"http\S+", "", re.sub(r"@\S+", "", text)).replace("#", "")
             text = " ".join(text.split())
             moment = datetime.strptime(value["created_at"], "%a %b %d %H:%M:%S %z %Y")

@@ -31,13 +31,15 @@ _SHARE = 0.5
 _ENOUGH = 8
 """Long ids below which their endings say nothing."""
 
-_TWICE_LEADS = "ÃÂâðÐÑÎÏÄÅ"
-_TWICE_BYTES = tuple(lead.encode() for lead in _TWICE_LEADS)
+_TWICE_BYTES = re.compile(b"\xc3[\x82-\xb4](?:\xc2[\x80-\xbf]|\xc5|\xc6\x92|\xcb|\xe2[\x80\x82\x84])")
+"""In the memory of texts: a character that begins a sequence of UTF-8 when taken as a byte, and one that goes on."""
+
 _TWICE = (
-    f"[{_TWICE_LEADS}]"
+    "[\u00c2-\u00f4]"
     "[\u0080-\u00bf\u20ac\u201a-\u203a\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2122]"
 )
 _SURE = re.compile("[\u0080-\u009f]|Ã[\u00a0-\u00bf]|Â[\u00a0-\u00bf]|â€|ðŸ")
+_MOST_TIMES = 3
 _CUT = "…( https://t[.]co/[A-Za-z0-9]+)?$"
 _CP1252 = {
     bytes([code]).decode("cp1252"): code for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
@@ -155,7 +157,7 @@ class Examination:
 
     def _texts(self, posts: pa.Table, n_replaced: int) -> pa.Array:
         texts = posts["text"].combine_chunks()
-        if _holds(texts, *_TWICE_BYTES):
+        if _TWICE_BYTES.search(_bytes(texts)):
             texts = self._once(texts)
         if _holds(texts, b"\xef\xbf\xbd"):
             n = (pc.sum(pc.match_substring(texts, "\ufffd")).as_py() or 0) - n_replaced
@@ -172,13 +174,24 @@ class Examination:
         if not pc.any(suspect).as_py():
             return texts
         rows = np.flatnonzero(suspect.to_numpy(zero_copy_only=False))
-        found = {row: decoded for row in rows if (decoded := decoded_once(texts[row].as_py())) is not None}
+        found = {row: decoded for row in rows if (decoded := as_meant(texts[row].as_py())) is not None}
         if not found:
             return texts
         self.repaired["encoded_twice"] += len(found)
         mask = np.zeros(len(texts), bool)
         mask[list(found)] = True
         return pc.replace_with_mask(texts, pa.array(mask), pa.array([found[row] for row in sorted(found)], texts.type))
+
+
+def as_meant(text: str) -> str | None:
+    """Return a text that was encoded too often as it was meant, or None if it was not."""
+    found = None
+    for _ in range(_MOST_TIMES):
+        text, before = decoded_once(text) or text, text
+        if text == before:
+            break
+        found = text
+    return found
 
 
 def decoded_once(text: str) -> str | None:

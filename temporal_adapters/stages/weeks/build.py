@@ -60,7 +60,6 @@ def build(study: Study, run: RunFolder, *, listener: Listener = silent, spread: 
         settings = split_settings(study, run)
         staged = _stage_a(raw, settings, run, listener, spread)
         facts = write_corpora(staged, settings, run, folder, VERSION, listener)
-        facts["left_out_files"] = [path.name for path in panel.left_out(study.panel.paths)]
         _prune(staged, run)
         return facts
 

@@ -244,6 +244,7 @@ def facts(counts: Sequence[Counts], entries: Sequence[Mapping[str, Any]], settin
         repaired=dict(repaired),
         noted=dict(noted),
         breaks=_breaks(weeks, settings),
+        left_out_files=[path.name for path in panel.left_out(settings.panel.paths)],
         gaps=_gaps([week["label"] for week in weeks], settings),
     )
 
