@@ -179,3 +179,28 @@ def test_make_publishes_nothing_when_the_writer_fails(tmp_path):
     with pytest.raises(ZeroDivisionError):
         make(expected, lambda folder: 1 / 0)
     assert not list(tmp_path.iterdir())
+
+
+def test_everything_is_on_the_disk_before_the_folder_gets_its_name_and_the_manifest_comes_last(tmp_path, monkeypatch):
+    events, fsync, rename = [], os.fsync, os.replace
+
+    def synced(descriptor):
+        events.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        fsync(descriptor)
+
+    def renamed(source, target):
+        events.append(f"rename to {Path(target).name}")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+
+    def write(folder):
+        (folder / "b.csv").write_text("b")
+        (folder / "a").mkdir()
+        (folder / "a" / "a.csv").write_text("a")
+
+    make(Expected(tmp_path / "x", "series", 1, {}, {}), write)
+    folder = next(name for name in events if ".partial-" in name)
+    assert sorted(events[:2]) == ["a.csv", "b.csv"]
+    assert events[2:] == ["manifest.json", folder, "rename to x"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import html
 import json
+import os
 import re
+import time
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -281,3 +283,18 @@ def test_a_changed_raw_file_is_noticed_though_digests_are_remembered(tmp_path: P
     assert "digests.json" in {path.name for path in (tmp_path / "run" / "panel").iterdir()}
     write_lines(raw, tweet(2))
     assert build(tmp_path, raw).key != first.key
+
+
+def test_staged_files_that_nothing_uses_are_removed_after_a_day_and_not_before(tmp_path: Path) -> None:
+    import importlib
+
+    building = importlib.import_module("temporal_adapters.stages.weeks.build")
+
+    run = RunFolder(tmp_path)
+    run.panel.mkdir()
+    ages = {"new.arrow": 3600.0, "old.arrow": 90_000.0, "old.arrow.partial-1": 90_000.0, "digests.json": 90_000.0}
+    for name, age_s in ages.items():
+        (run.panel / name).write_text("")
+        os.utime(run.panel / name, (time.time() - age_s, time.time() - age_s))
+    building._prune([], run)
+    assert {path.name for path in run.panel.iterdir()} == {"new.arrow", "digests.json"}
