@@ -8,11 +8,14 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
+from temporal_adapters.ground.errors import OutOfMemoryError
+from temporal_adapters.ground.processes import end_with_parent, starting_children
 from temporal_adapters.stages.weeks.memory import n_processes, part
 from temporal_adapters.stages.weeks.split import SplitSettings, split_file
 from temporal_adapters.stages.weeks.staged import Staged
@@ -21,6 +24,11 @@ _WORTH_BYTES = 16 << 20
 """Bytes of raw files below which starting processes costs more than it saves."""
 
 _POLL_S = 0.2
+
+_KILLED = (
+    "a process that read raw files was killed, as Linux does when memory runs out: lower weeks.memory_limit, or use a"
+    " machine with more memory; files that are read already are kept"
+)
 
 Job = tuple[Path, Path]
 """A raw file and the staged file to write."""
@@ -56,11 +64,17 @@ def split_files(
     context = multiprocessing.get_context("spawn")
     news = context.Queue()
     with ProcessPoolExecutor(processes, context, initializer=_listen_to, initargs=(news,)) as pool:
-        waiting = {pool.submit(_work, job, share): job for job in jobs}
+        before = set(multiprocessing.active_children())
+        with starting_children():
+            waiting = {pool.submit(_work, job, share): job for job in jobs}
         try:
             yield from _finished(waiting, news, on_bytes)
-        except BaseException:
+        except BaseException as error:
+            for child in set(multiprocessing.active_children()) - before:
+                child.kill()
             pool.shutdown(wait=True, cancel_futures=True)
+            if isinstance(error, BrokenProcessPool):
+                raise OutOfMemoryError(_KILLED) from None
             raise
 
 
@@ -89,6 +103,7 @@ _news: Any = None
 
 def _listen_to(news: Any) -> None:
     global _news
+    end_with_parent()
     _news = news
 
 
