@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temporal_adapters.ground.errors import ReportError, ScaleError, TrainError, UsageError, ValidityError
+from temporal_adapters.ground.errors import (
+    ReportError,
+    ScaleError,
+    TemporalAdaptersError,
+    TrainError,
+    UsageError,
+    ValidityError,
+)
 from temporal_adapters.ground.progress import Listener, silent
 from temporal_adapters.study.artifacts import load_table
 
@@ -287,7 +294,11 @@ def _prove(work: Work) -> None:
     proof.require_acting(pl.read_parquet(work.run.answers_table))
     if work.engine is not None and work.engine.name != "local":
         return  # the machine that asks a cluster may not hold the base
-    manifest = proof.prove(work.study, work.run, listener=work.listener)
+    try:
+        manifest = proof.prove(work.study, work.run, listener=work.listener)
+    except TemporalAdaptersError as error:
+        work.say(f"proof: which weeks' posts adapters fit best was not measured: {error}")
+        return  # the answers are complete without it
     if manifest is None or manifest.facts["n_weeks"] < 2:
         return
     n_weeks, n_right = manifest.facts["n_weeks"], manifest.facts["n_right"]

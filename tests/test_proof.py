@@ -86,3 +86,14 @@ def test_the_sample_is_whole_documents_evenly_spread():
         assert len({post[0] for post in found}) == 7
     assert len(proof.sample(pack(documents, 16), "document", 100)) == 20
     assert proof.sample(chunk(documents, 8), "chunk", 2)[0] == [1, 1, 1, 1, 2, 2, 2, 2]
+
+
+def test_a_proof_that_cannot_be_made_is_said_and_does_not_stop_the_answers(study):
+    import shutil
+
+    settings, run = study
+    line.make(line.Work(settings, run), since="train", until="train")
+    shutil.rmtree(run.tokens("2023-W15"))
+    said = []
+    assert line.probe(line.Work(settings, run, say=said.append)).facts["n_models"] == 4
+    assert any(one.startswith("proof: which weeks' posts adapters fit best was not measured") for one in said)
