@@ -11,7 +11,10 @@ import typer
 
 SidesArgument = Annotated[
     list[Path],
-    typer.Argument(help="Two files (CSV, Parquet, xlsx), or one with two columns.", show_default=False),
+    typer.Argument(
+        help="Two files (CSV, Parquet, xlsx), one with two columns, or run folders of several studies.",
+        show_default=False,
+    ),
 ]
 DateOption = Annotated[str | None, typer.Option("--date", help="Column of the times; usual names are known.")]
 ValueOption = Annotated[
@@ -53,6 +56,9 @@ def _compare(
     import temporal_adapters as ta
     from temporal_adapters.ground.errors import UsageError
 
+    if all(side.is_dir() for side in sides):
+        _say_runs(sides, out)
+        return
     if len(sides) > 2:
         raise UsageError(f"{len(sides)} files are given: name two, or one with two columns")
     try:
@@ -72,6 +78,17 @@ def _compare(
     except ta.TemporalAdaptersError as error:
         raise type(error)(_as_options(str(error))) from None
     _say(found, page, as_json)
+
+
+def _say_runs(folders: list[Path], out: Path | None) -> None:
+    from temporal_adapters.front import compare_runs
+
+    found = compare_runs(folders)
+    typer.echo(str(found))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        found.table.write_csv(out / "results.csv")
+        found.heterogeneity.write_csv(out / "heterogeneity.csv")
 
 
 def _say(found: Any, page: Path | None, as_json: bool) -> None:

@@ -2,6 +2,8 @@ from .ask import questionnaire as questionnaire
 from .ask import score as score
 from .compare import Comparison as Comparison
 from .compare import compare as compare
+from .compare_runs import Runs as Runs
+from .compare_runs import compare_runs as compare_runs
 from .power import Power as Power
 from .power import power as power
 from .runs import Run as Run
