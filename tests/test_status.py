@@ -51,7 +51,8 @@ def expectations(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> Expectation
         "report": [],
     }
     names = {ask: step.name for step in LINE for ask in step.folders.values()}
-    names[LINE[6].folders["trust"]] = "trust"
+    (correlate,) = [step for step in LINE if step.name == "correlate"]
+    names[correlate.folders["trust"]] = "trust"
     monkeypatch.setattr(standing, "_ask", lambda ask, study, run: (found[names[ask]], ""))
     return found
 
