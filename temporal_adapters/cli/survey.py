@@ -118,7 +118,7 @@ def _groups(seen: _Seen) -> list[str]:
     if seen.settings.split != "all" and not seen.settings.split_groups:
         return []
     from temporal_adapters.stages import survey
-    from temporal_adapters.stages.weeks.windows import wave_keys
+    from temporal_adapters.stages.weeks import wave_keys
 
     weeks = seen.session.study.weeks
     found = survey.read_groups(seen.settings, weeks.first_weekday, wave_keys(weeks))
@@ -178,7 +178,7 @@ def _profile(
     """Show test D for windows moved by -7 to 7 days: exploratory, one family; it never chooses the day."""
     seen = _read(study, runs, overrides)
     from temporal_adapters.stages import correlate, survey
-    from temporal_adapters.stages.weeks.windows import window_offsets
+    from temporal_adapters.stages.weeks import window_offsets
 
     weeks, settings = seen.session.study.weeks, seen.session.study.correlate
     # A calendar week holds its wave's day on any weekday: its nearest window is the week that ends on that day.
@@ -206,7 +206,7 @@ Daily = dict[tuple[str, str], dict[date, float]]
 
 def _values_of(daily: Path) -> Daily:
     from temporal_adapters.stages import survey
-    from temporal_adapters.study.config.survey import Survey
+    from temporal_adapters.study.config import Survey
 
     days = survey.read_observations(Survey(paths=(daily,), format="tidy", unit="mean", min_base=1))
     return {name: dict(values) for name, values in survey.decided(days, "start").items()}

@@ -17,11 +17,17 @@ from scipy import stats
 from temporal_adapters.engines.significance import Array, multiplicity
 from temporal_adapters.ground.errors import CorrelateError
 from temporal_adapters.ground.tables import ADAPTERS
-from temporal_adapters.stages.correlate import Pairs, align
-from temporal_adapters.stages.correlate.analysis import analyse
-from temporal_adapters.stages.correlate.calendar import regressors
-from temporal_adapters.stages.correlate.records import verdict
-from temporal_adapters.stages.correlate.testing import changes_of, levels_of, tests, without
+from temporal_adapters.stages.correlate import (
+    Pairs,
+    align,
+    analyse,
+    changes_of,
+    levels_of,
+    regressors,
+    tests,
+    verdict,
+    without,
+)
 from temporal_adapters.study.artifacts import RunFolder, read_manifest
 from temporal_adapters.study.config import Correlate
 

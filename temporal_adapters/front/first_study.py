@@ -18,8 +18,7 @@ from temporal_adapters.ground import resources
 from temporal_adapters.ground.dates import week_start
 from temporal_adapters.ground.errors import ConfigError, SurveyError
 from temporal_adapters.stages import panel, survey
-from temporal_adapters.study.config.panel import Panel
-from temporal_adapters.study.config.survey import Survey
+from temporal_adapters.study.config import Panel, Survey
 from temporal_adapters.study.questionnaire import Item, ItemType, Option, Questionnaire, Wording, load, nonresponse
 from temporal_adapters.study.questionnaire.native_text import dumps
 

@@ -17,7 +17,7 @@ from temporal_adapters.engines.model.identity import base_path
 from temporal_adapters.engines.model.names import choose_names
 
 if TYPE_CHECKING:
-    from temporal_adapters.study.config.model import Model
+    from temporal_adapters.study.config import Model
 
 KINDS = frozenset({"gemma", "gemma2", "llama", "mistral", "qwen2", "qwen3"})
 """Architectures whose weights of two axes are linear layers, an embedding and an output head, called as in Llama."""

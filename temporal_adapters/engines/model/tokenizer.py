@@ -13,7 +13,7 @@ from temporal_adapters.engines.model.identity import base_path
 from temporal_adapters.ground.errors import ModelError
 
 if TYPE_CHECKING:
-    from temporal_adapters.study.config.model import Model
+    from temporal_adapters.study.config import Model
 
 _PLAIN = frozenset({"PreTrainedTokenizerFast", "TokenizersBackend"})
 """Classes that are what ``tokenizer.json`` says and nothing else."""

@@ -3,6 +3,7 @@ from .adjusting import share_left as share_left
 from .alternates import Alternate as Alternate
 from .autoregression import MIN_ROWS as MIN_ROWS
 from .autoregression import Array as Array
+from .changes import DRAWS as DRAWS
 from .changes import Changes as Changes
 from .changes import changes as changes
 from .effort import LEAST_RELIABILITY as LEAST_RELIABILITY

@@ -1,4 +1,5 @@
 from .analysis import analyse as analyse
+from .calendar import regressors as regressors
 from .lags import lags_table as lags_table
 from .lags import results_table as results_table
 from .offsets import profile as profile
@@ -12,7 +13,12 @@ from .records import Analysis as Analysis
 from .records import Result as Result
 from .records import Test as Test
 from .records import Verdict as Verdict
+from .records import verdict as verdict
 from .sentences import headline as headline
 from .sentences import sentence as sentence
 from .stage import expected as expected
 from .stage import run as run
+from .testing import changes_of as changes_of
+from .testing import levels_of as levels_of
+from .testing import tests as tests
+from .testing import without as without

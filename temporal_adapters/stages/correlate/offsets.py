@@ -15,7 +15,8 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from temporal_adapters.engines.significance.changes import DRAWS, changes
+from temporal_adapters.engines.significance import DRAWS
+from temporal_adapters.engines.significance.changes import changes
 from temporal_adapters.ground.errors import CorrelateError
 
 Array = npt.NDArray[np.float64]

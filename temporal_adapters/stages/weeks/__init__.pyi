@@ -34,3 +34,4 @@ from .windows import SLOT_US as SLOT_US
 from .windows import covered_days as covered_days
 from .windows import slots as slots
 from .windows import wave_keys as wave_keys
+from .windows import window_offsets as window_offsets

@@ -15,6 +15,7 @@ from .model import Model as Model
 from .panel import REQUIRED as REQUIRED
 from .panel import Panel as Panel
 from .probe import Probe as Probe
+from .read import Read as Read
 from .recipe import recipe as recipe
 from .report import Report as Report
 from .simulate import Simulate as Simulate
