@@ -2,7 +2,3 @@
 
 Takes weekly corpora and questionnaires, gives ``readings/<label>/`` and a SERIES in ``read/``. Knows no adapter.
 """
-
-import lazy_loader as lazy
-
-__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

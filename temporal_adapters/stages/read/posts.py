@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temporal_adapters.engines.scoring import PROMPT
+from temporal_adapters.engines.scoring.methods import PROMPT
 from temporal_adapters.ground.errors import ReadError
-from temporal_adapters.stages.probe import Encoder
+from temporal_adapters.stages.probe.encode import Encoder
 from temporal_adapters.stages.probe.plan import plan
-from temporal_adapters.study.questionnaire import AS_WRITTEN, Item, Questionnaire, option_orders
-from temporal_adapters.study.questionnaire.prompts import render
+from temporal_adapters.study.questionnaire import Item, Questionnaire
+from temporal_adapters.study.questionnaire.prompts import AS_WRITTEN, option_orders, render
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from temporal_adapters.engines.model import Base
-    from temporal_adapters.study.config import Read
+    from temporal_adapters.study.config.read import Read
 
 _METHOD = "sequence"
 _POSTS_AT_ONCE = 64  # posts whose trees are planted together: enough to fill trees, little to hold
@@ -126,7 +126,8 @@ def masses(
     int
         Posts longer than `settings.post_tokens`.
     """
-    from temporal_adapters.stages.probe import Engine, Path
+    from temporal_adapters.stages.probe.forward import Engine
+    from temporal_adapters.stages.probe.tree import Path
 
     encoder, column = Encoder(base.tokenizer), {cell: number for number, cell in enumerate(cells(asked))}
     found, n_cut = np.zeros((len(texts), len(column))), 0

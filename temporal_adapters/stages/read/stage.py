@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from temporal_adapters.engines.model import Base
     from temporal_adapters.stages.read.posts import Question
-    from temporal_adapters.study.config import Read
+    from temporal_adapters.study.config.read import Read
 
 STAGE, VERSION = "read", 1
 SOURCE = "reader"
