@@ -19,7 +19,7 @@ from temporal_adapters.stages.train.choice import Shape, choose
 from temporal_adapters.stages.train.folder import facts
 
 pytestmark = pytest.mark.skipif(native.kernels() is None, reason="there is no C compiler on this machine")
-SHAPE = Shape(together=2, micro=3, block_length=64)
+SHAPE = Shape(micro=3, block_length=64)
 
 
 @pytest.fixture(autouse=True)
@@ -79,20 +79,20 @@ def test_a_choice_is_made_once_per_machine_base_and_shape(slow, cache, monkeypat
 
 def test_of_two_processes_that_measure_at_once_the_first_one_counts(slow, cache, monkeypatch):
     slow("pytorch")
-    measure = choice._measure
+    measure = choice._Trials.kernels
 
     def late(*given):
         mine = measure(*given)
         slow("fused")
-        choice._keep(next(paths), {"name": "pytorch", "seconds": {"pytorch": 1.0}, "n_threads": 1})
+        choice._keep(next(paths), {"name": "pytorch", "seconds": {"pytorch": 1.0}})
         return mine
 
     paths = iter([cache / f"{choice._key(base_of(tiny_model()), recipe(), SHAPE)}.json"])
-    monkeypatch.setattr(choice, "_measure", late)
+    monkeypatch.setattr(choice._Trials, "kernels", late)
     assert choose(base_of(tiny_model()), recipe(), SHAPE, job().blocks).kernels.name == "pytorch"
 
 
-@pytest.mark.parametrize("rubbish", ["", "{", "[1]", '{"name": "abacus", "seconds": {}, "n_threads": 1}'])
+@pytest.mark.parametrize("rubbish", ["", "{", "[1]", '{"name": "abacus", "seconds": {}}'])
 def test_a_damaged_note_is_measured_again(rubbish, slow, cache):
     slow("pytorch")
     given = base_of(tiny_model()), recipe(), SHAPE, job().blocks
@@ -136,6 +136,19 @@ def test_a_rerun_computes_with_what_was_chosen_and_gives_the_same_bits(loser, sl
     first, again = (next(fit(base, [job()], recipe())) for _ in range(2))
     assert same_bits(first.adapter, again.adapter) and first.kernels == again.kernels
     assert first.n_fused == (6 if loser == "pytorch" else 0)
+
+
+def test_the_way_does_not_depend_on_the_number_of_threads(slow):
+    slow("pytorch")
+    given = base_of(tiny_model()), recipe(), SHAPE, job().blocks
+    first = choose(*given)
+    slow("fused")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert choose(*given).kernels.name == first.kernels.name == "fused"
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_one_thread_computes_unless_more_gain_half_again(slow):

@@ -3,7 +3,9 @@
 Takes a base, a recipe and blocks, gives a `Choice`. Knows no files of a study.
 
 The choice decides the last bits of adapters, so it is made once per machine, base and shape of a pass and kept in the
-user's cache; every process reads the first one that was written. ``kernels: on`` or ``off`` leaves nothing to measure.
+user's cache; every process reads the first one that was written. It is measured for one adapter with one thread, so that
+it does not depend on how many are trained together or by how many workers. ``kernels: on`` or ``off`` leaves nothing to
+measure.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -74,19 +76,14 @@ class Choice:
     @contextlib.contextmanager
     def threads(self) -> Iterator[None]:
         """Compute with the threads of the choice while the block lasts."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.n_threads or before)
-        try:
+        with _threads(self.n_threads or torch.get_num_threads()):
             yield
-        finally:
-            torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What one forward pass looks like: `together` adapters with `micro` blocks each."""
+    """What one adapter's forward pass looks like: `micro` blocks of `block_length` tokens."""
 
-    together: int
     micro: int
     block_length: int
 
@@ -108,29 +105,38 @@ def choose(base: Base, recipe: Recipe, shape: Shape, blocks: Blocks) -> Choice:
     ways = available(base.model)
     if n_threads is None or (len(ways) == 1 and torch.get_num_threads() == 1):
         return Choice(ways[0], "the only ones here", n_threads=n_threads)
-    path = cache_folder() / "choices" / f"{_key(base, recipe, shape)}.json"
-    known = {way.name: way for way in ways}
-    found = _read(path)
-    if found is None or found["name"] not in known:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-        best = _measure(base, recipe, shape, blocks, ways)
-        found = _keep(path, {"name": best.kernels.name, "seconds": best.seconds, "n_threads": best.n_threads})
-    return Choice(known[found["name"]], "measured", found["seconds"], found["n_threads"])
+    key, n_most, known = _key(base, recipe, shape), torch.get_num_threads(), {way.name: way for way in ways}
+    trials = _Trials(base, recipe, shape, blocks)
+    found = _remembered(key, list(known), lambda: trials.kernels(ways))
+    way = known[str(found["name"])]
+    if n_most > 1:
+        n_threads = int(_remembered(f"{key}-{n_most}", [1, n_most], lambda: trials.threads(way, n_most))["name"])
+    return Choice(way, "measured", found["seconds"], n_threads)
 
 
 def _key(base: Base, recipe: Recipe, shape: Shape) -> str:
     """Return the name under which a choice is kept: whatever may change which way is faster."""
-    machine = (identity(), torch.__version__, os.cpu_count(), torch.get_num_threads())
+    machine = (identity(), torch.__version__, os.cpu_count())
     asked = (recipe.attention, asdict(recipe.shape), asdict(shape))
     text = json.dumps([machine, base.digest, base.model.config.to_json_string(), str(base.dtype), asked], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+def _remembered(key: str, allowed: Sequence[Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what was measured under `key` when it was first asked for."""
+    path = cache_folder() / "choices" / f"{key}.json"
+    found = _read(path)
+    if found is not None and found["name"] in allowed:
+        return found
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+    return _keep(path, measure())
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {"name": str(found["name"]), "seconds": dict(found["seconds"]), "n_threads": int(found["n_threads"])}
+        return {"name": found["name"], "seconds": dict(found["seconds"])}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -146,38 +152,52 @@ def _keep(path: Path, found: dict[str, Any]) -> dict[str, Any]:
     return _read(path) or found
 
 
-def _measure(base: Base, recipe: Recipe, shape: Shape, blocks: Blocks, ways: Sequence[Kernels]) -> Choice:
-    n_most, n_layers = torch.get_num_threads(), int(base.model.config.get_text_config().num_hidden_layers)
-    blocks = _with_few_labels(base, blocks, shape)
-    try:
-        torch.set_num_threads(1)
-        trials = {way.name: [_Trial(base, recipe, shape, blocks, way, depth) for depth in (1, 2)] for way in ways}
-        rounds: dict[str, list[tuple[float, ...]]] = {name: [] for name in trials}
-        while any(len(found) < 2 or sum(map(sum, found)) < _BUDGET_S for found in rounds.values()):
-            for name, pair in trials.items():
-                rounds[name].append(tuple(trial.seconds() for trial in pair))
+class _Trials:
+    """Passes of a base's first layers, timed with one thread (with several for `threads`)."""
+
+    def __init__(self, base: Base, recipe: Recipe, shape: Shape, blocks: Blocks) -> None:
+        self.given = base, recipe, _with_few_labels(base, blocks, shape)
+        self.n_layers = int(base.model.config.get_text_config().num_hidden_layers)
+
+    def kernels(self, ways: Sequence[Kernels]) -> dict[str, Any]:
+        """Return the name of the fastest way, and the seconds of a whole pass by every way."""
+        with _threads(1):
+            trials = {way.name: [_Trial(*self.given, way, depth) for depth in (1, 2)] for way in ways}
+            rounds: dict[str, list[tuple[float, ...]]] = {name: [] for name in trials}
+            while any(len(found) < 2 or sum(map(sum, found)) < _BUDGET_S for found in rounds.values()):
+                for name, pair in trials.items():
+                    rounds[name].append(tuple(trial.seconds() for trial in pair))
         seconds = {}
         for name, found in rounds.items():
             one, two = (min(each) for each in zip(*found[1:], strict=True))
-            seconds[name] = one + max(0.0, two - one) * (n_layers - 1)
-        best = min(ways, key=lambda way: seconds[way.name])
-        trial, n_threads = trials[best.name][1], 1
-        if n_most > 1:
-            single = min(trial.seconds(time.perf_counter) for _ in range(3))
-            torch.set_num_threads(n_most)
-            n_threads = (
-                n_most if single > _THREADS_GAIN * min(trial.seconds(time.perf_counter) for _ in range(3)) else 1
-            )
-        return Choice(best, "measured", seconds, n_threads)
+            seconds[name] = one + max(0.0, two - one) * (self.n_layers - 1)
+        return {"name": min(seconds, key=lambda name: seconds[name]), "seconds": seconds}
+
+    def threads(self, way: Kernels, n_most: int) -> dict[str, Any]:
+        """Return how many threads pay, and the seconds of two layers with one thread and with `n_most`."""
+        trial, seconds = _Trial(*self.given, way, 2), {}
+        for n_threads in (1, n_most):
+            with _threads(n_threads):
+                seconds[n_threads] = min(trial.seconds(time.perf_counter) for _ in range(3))
+        pays = seconds[1] > _THREADS_GAIN * seconds[n_most]
+        return {"name": n_most if pays else 1, "seconds": {str(n): value for n, value in seconds.items()}}
+
+
+@contextlib.contextmanager
+def _threads(n_threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
     finally:
-        torch.set_num_threads(n_most)
+        torch.set_num_threads(before)
 
 
 def _with_few_labels(base: Base, blocks: Blocks, shape: Shape) -> Blocks:
     """Return as many blocks as one pass takes, with no more labels than a trial can afford."""
     head = base.model.get_output_embeddings()
     size = head.weight.numel() if head is not None else 1
-    most = max(8, int(_HEAD_FLOPS / (4 * size * shape.together * shape.micro)))
+    most = max(8, int(_HEAD_FLOPS / (4 * size * shape.micro)))
     rows = [n % len(blocks) for n in range(shape.micro)]
     labels = blocks.labels[rows].copy()
     labels[(labels != IGNORED).cumsum(axis=1) > most] = IGNORED
@@ -190,20 +210,18 @@ def _with_few_labels(base: Base, blocks: Blocks, shape: Shape) -> Blocks:
 class _Trial:
     """One forward and backward pass of a base's first `depth` layers."""
 
-    def __init__(self, base: Base, recipe: Recipe, shape: Shape, blocks: Blocks, kernels: Kernels, depth: int) -> None:
-        self.base, self.recipe, self.shape, self.blocks = base, recipe, shape, blocks
-        self.kernels, self.depth = kernels, depth
+    def __init__(self, base: Base, recipe: Recipe, blocks: Blocks, kernels: Kernels, depth: int) -> None:
+        self.base, self.recipe, self.blocks, self.kernels, self.depth = base, recipe, blocks, kernels, depth
 
     def seconds(self, clock: Any = time.process_time) -> float:
         """Return the seconds that the pass takes."""
         with shallow(self.base.model, self.depth):
             template = new_adapter(self.base.model, replace(self.recipe.shape, last=None), torch.Generator())
-            with stacked(self.base.model, [template] * self.shape.together, exact=True) as stack:
+            with stacked(self.base.model, [template], exact=True) as stack:
                 weights = Weights(stack, self.recipe, self.base.dtype)
-                for number in range(self.shape.together):
-                    weights.load(number, template)
+                weights.load(0, template)
                 forward = Forward(self.base, stack, self.recipe.attention, self.kernels)
-                parts = [(self.blocks, list(range(len(self.blocks))))] * self.shape.together
+                parts = [(self.blocks, list(range(len(self.blocks))))]
                 started = clock()
                 weights.backward(forward.losses(parts).sum())
                 return float(clock() - started)

@@ -155,7 +155,7 @@ class _Runner:
         count = together or choose_together(self.base.device.type, self.block_length, self.micro)
         if self.recipe.attention == "padded":
             count = 1  # the length of a row's padding, and so an adapter's last bits, would depend on its company
-        self.choice = choose(self.base, self.recipe, Shape(count, self.micro, self.block_length), first.blocks)
+        self.choice = choose(self.base, self.recipe, Shape(self.micro, self.block_length), first.blocks)
         self.listener(Tick("train", self.done, self.total, "tokens", first.name, self.choice.sentence()))
         with self.choice.threads():
             yield from self._fill(itertools.chain([first], jobs), count)
