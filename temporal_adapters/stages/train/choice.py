@@ -3,9 +3,9 @@
 Takes a base, a recipe and blocks, gives a `Choice`. Knows no files of a study.
 
 The choice decides the last bits of adapters, so it is made once per machine, base and shape of a pass and kept in the
-user's cache; every process reads the first one that was written. It is measured for one adapter with one thread, so that
-it does not depend on how many are trained together or by how many workers. ``kernels: on`` or ``off`` leaves nothing to
-measure.
+user's cache; every process reads the first one that was written. It is measured for one adapter with one thread, so
+that it does not depend on how many are trained together or by how many workers. ``kernels: on`` or ``off`` leaves
+nothing to measure.
 """
 
 from __future__ import annotations
