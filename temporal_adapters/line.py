@@ -450,7 +450,9 @@ def _link(study: Study, settings: Survey) -> Linked:
     observed = survey.read_observations(settings)
     found = survey.read(settings, study.weeks.first_weekday, wave_keys(study.weeks), observed)
     linked = survey.link(found, [questionnaire.load(name) for name in study.probe.questionnaires])
-    return replace(linked, breaks=tuple(broken.sentence for broken in survey.breaks(observed)))
+    unstated = survey.unstated(observed, "fieldwork_date" in settings.model_fields_set)
+    told = (*(broken.sentence for broken in survey.breaks(observed)), *([unstated] if unstated else []))
+    return replace(linked, breaks=told)
 
 
 # What each stage expects on disk; nothing heavy is imported to know it.

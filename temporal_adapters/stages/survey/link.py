@@ -30,7 +30,8 @@ class Linked:
     without_questionnaire
         ``question / option`` of the survey that no questionnaire has.
     breaks
-        Sentences on options of which one ends where another begins.
+        Sentences on what a reader of the series must know: options of which one ends where another begins, days that
+        the study does not name.
     """
 
     series: pl.DataFrame
