@@ -235,7 +235,8 @@ def train(work: Work, weeks: Sequence[str] | None = None, seeds: Sequence[int] |
         Labels of weeks, and seeds of the study; None: all.
     """
     from temporal_adapters import scale
-    from temporal_adapters.stages.train import abandoned, items
+    from temporal_adapters.ground.storage import require_space
+    from temporal_adapters.stages.train import abandoned, disk_bytes, items
     from temporal_adapters.study.bases import cutoff_sentence
 
     engine = work.engine or scale.Engine()
@@ -245,7 +246,9 @@ def train(work: Work, weeks: Sequence[str] | None = None, seeds: Sequence[int] |
     for name, holder in abandoned(items(work.study, work.run, weeks, seeds)):
         work.say(f"train: {name} is taken over from process {holder.pid} on {holder.host}, which is gone")
     wanted = items(work.study, work.run, weeks, seeds)
-    if any(not item.is_done for item in wanted):
+    n_left = sum(not item.is_done for item in wanted)
+    if n_left:
+        require_space(work.run.adapters, disk_bytes(work.study, n_left), f"train: {n_left} adapters")
         scale.train(work.study, work.run, engine=engine, weeks=weeks, seeds=seeds, listener=work.listener)
         wanted = items(work.study, work.run, weeks, seeds)
     known = cutoff_sentence(work.study.model, sorted({item.corpus.start for item in wanted}))

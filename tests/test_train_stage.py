@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,9 @@ import torch
 from tiny import save_tiny_base, write_weeks
 from typer.testing import CliRunner
 
+from temporal_adapters import line
 from temporal_adapters.cli import app
-from temporal_adapters.ground.errors import TrainError
+from temporal_adapters.ground.errors import StorageError, TrainError
 from temporal_adapters.ground.processes import HOST, Holder
 from temporal_adapters.stages import train
 from temporal_adapters.stages.train.claim import Claim, holder, is_abandoned
@@ -279,3 +281,12 @@ def test_a_claim_from_another_machine_is_taken_over_by_its_age_alone(tmp_path):
     old = time.time() - ABANDONED_AFTER_S - 1
     os.utime(path, (old, old))
     assert Claim.take(path) is not None
+
+
+def test_training_that_will_not_fit_on_the_disk_is_refused_before_it_starts(tmp_path, base_folder, monkeypatch):
+    study, run = open_study(tmp_path, base_folder)
+    usage = type(shutil.disk_usage(tmp_path))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 100, 100))
+    with pytest.raises(StorageError, match=r"train: \d+ adapters will take about .* and 0 MB are free there"):
+        line.train(line.Work(study, run))
+    assert not run.adapters.exists()

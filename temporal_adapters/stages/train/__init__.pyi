@@ -1,6 +1,7 @@
 from .claim import abandoned as abandoned
 from .claim import is_abandoned as is_abandoned
 from .estimate import Estimate as Estimate
+from .estimate import disk_bytes as disk_bytes
 from .estimate import estimate as estimate
 from .estimate import process_bytes as process_bytes
 from .forward import Forward as Forward

@@ -120,13 +120,19 @@ def estimate(study: Study, run: RunFolder, wanted: Sequence[Item], gpu: str | No
         hours=(flops + besides) / (tflops * 1e12) / 3600,
         gpu=gpu,
         memory_bytes=memory_bytes(study, size, n_lora, name),
-        disk_bytes=len(todo) * (n_lora * 4 + _HEADER) * (1 + len(study.train.checkpoint_steps)),
+        disk_bytes=disk_bytes(study, len(todo), n_lora),
     )
 
 
 def flops_per_token(size: Size, n_lora: int, block_length: int) -> float:
     """Return the operations of training one token: frozen weights twice forward and twice back, LoRA, attention."""
     return 4.0 * size.n_computed + 6.0 * n_lora + 6.0 * block_length * size.d_model * size.n_layers
+
+
+def disk_bytes(study: Study, n_adapters: int, n_lora: int | None = None) -> int:
+    """Return the bytes that `n_adapters` finished adapters and their checkpoints take, each of `n_lora` weights."""
+    weights = _sizes(study)[1] if n_lora is None else n_lora
+    return n_adapters * (weights * 4 + _HEADER) * (1 + len(study.train.checkpoint_steps))
 
 
 def memory_bytes(study: Study, size: Size, n_lora: int, gpu: str) -> int:
