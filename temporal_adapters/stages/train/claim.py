@@ -10,6 +10,7 @@ which cannot see the process, when nobody has touched it for ten minutes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -73,9 +74,28 @@ class Claim:
 
 
 def _create(path: Path) -> bool:
+    """Create a claim that names its holder from the first moment: a kill between the two would leave it to nobody."""
+    here = Holder.here()
+    draft = path.with_name(f"{path.name}.partial-{here.host}-{here.pid}")
+    try:
+        draft.write_text(f"{here}\n", encoding="utf-8")
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK):
+            raise
+        return _create_unlinked(path, here)
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
+def _create_unlinked(path: Path, here: Holder) -> bool:
+    """Create a claim on a file system without hard links."""
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(f"{Holder.here()}\n")
+            file.write(f"{here}\n")
     except FileExistsError:
         return False
     except OSError:
