@@ -35,7 +35,7 @@ def test_every_call_is_documented_whole_and_its_example_runs(
 ) -> None:
     call = getattr(ta, name)
     for section in ("Parameters", "Raises" if name != "status" else "Returns", "Examples"):
-        assert f"{section}\n    ---" in (call.__doc__ or ""), f"ta.{name} lacks a section {section}"
+        assert f"{section}\n---" in inspect.cleandoc(call.__doc__ or ""), f"ta.{name} lacks a section {section}"
     for parameter in inspect.signature(call).parameters:
         assert parameter in call.__doc__, f"ta.{name} does not say what {parameter} is"
     monkeypatch.chdir(tmp_path)

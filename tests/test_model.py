@@ -142,6 +142,6 @@ def test_targets_mean_what_peft_means(architecture, targets):
 def test_the_table_of_defaults_is_pefts():
     from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as MAPPING
 
-    from temporal_adapters.engines.model.targets import _PEFT_DEFAULTS
+    from temporal_adapters.engines.model.names import _PEFT_DEFAULTS
 
     assert {kind: list(names) for kind, names in _PEFT_DEFAULTS.items()} == {k: MAPPING[k] for k in _PEFT_DEFAULTS}

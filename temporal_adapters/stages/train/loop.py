@@ -150,6 +150,7 @@ class _Runner:
         first = next(jobs, None)
         if first is None:
             return
+        _require_blocks(first)
         self.block_length = first.blocks.block_length
         self.micro = micro_batch(self.base.device.type, self.recipe, self.block_length)
         count = together or choose_together(self.base.device.type, self.block_length, self.micro)
@@ -176,8 +177,7 @@ class _Runner:
         if job.blocks.block_length != self.block_length:
             lengths = f"{self.block_length} and {job.blocks.block_length}"
             raise TrainError(f"blocks of {lengths} tokens cannot be trained together: pack all to one length")
-        if not len(job.blocks):
-            raise TrainError(f"{job.name} has no block of tokens: its corpus is empty (or shorter than one chunk)")
+        _require_blocks(job)
         slot = Slot(
             job, self.recipe.n_steps(len(job.blocks)), start=(redraw(self.template, job.generator("init")), None)
         )
@@ -273,3 +273,8 @@ class _Runner:
             dropout = Dropout(self.recipe.shape.dropout, [slot.generator for slot in slots])
             for layer in weights.stack.layers.values():
                 layer.dropout = dropout
+
+
+def _require_blocks(job: Job) -> None:
+    if not len(job.blocks):
+        raise TrainError(f"{job.name} has no block of tokens: its corpus is empty (or shorter than one chunk)")
