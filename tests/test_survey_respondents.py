@@ -309,3 +309,85 @@ def test_labels_of_no_answer_in_six_languages(kind: str | None, labels: list[str
 def test_trifft_nicht_zu_is_an_answer_beside_trifft_zu() -> None:
     assert nonresponse.kinds({1: "Trifft voll zu", 2: "Trifft nicht zu", 9: "Nicht gefragt"}) == {9: "missing"}
     assert nonresponse.kinds({1: "Gut", 2: "Schlecht", 3: "Trifft nicht zu"}) == {3: "missing"}
+
+
+def split_people(path: Path) -> Path:
+    """Eight respondents of two waves: four women, three men, one who refused to say."""
+    frame = pd.DataFrame(
+        {
+            "q1": [1.0, 1.0, 2.0, 1.0, 2.0, 2.0, 1.0, 1.0],
+            "Sex": [2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 2.0, -9.0],
+            "w": [1.0, 2.0, 1.0, 3.0, 1.0, 4.0, 5.0, 1.0],
+            "day": [date(2023, 4, 3)] * 5 + [date(2023, 4, 10)] * 3,
+        }
+    )
+    labels = {"q1": {1.0: "Good", 2.0: "Bad"}, "Sex": {1.0: "Male", 2.0: "Female", -9.0: "Refused"}}
+    pyreadstat.write_sav(frame, str(path), variable_value_labels=labels)
+    return path
+
+
+def split_settings(path: Path, **settings: object) -> Survey:
+    days = {"columns": {"date": "day"}, "wave_by": "date", "weight": "w"}
+    return settings_for(path, **{**days, **settings})
+
+
+def values_of(series: pl.DataFrame, option: str) -> list[float]:
+    return series.filter(pl.col("option") == option).sort("week")["value"].to_list()
+
+
+def test_respondents_are_split_into_a_series_per_level_of_a_variable(tmp_path: Path) -> None:
+    found = survey.read_groups(split_settings(split_people(tmp_path / "p.sav"), split="sex"))
+    assert set(found) == {("sex", "Male"), ("sex", "Female")}
+    # By hand: women (1 + 2) / (1 + 2 + 1), then the one who said Good; men 3 / (3 + 1), then the one who said Bad.
+    assert values_of(found["sex", "Female"], "Good") == pytest.approx([0.75, 1.0])
+    assert values_of(found["sex", "Male"], "Good") == pytest.approx([0.75, 0.0])
+    assert found["sex", "Female"].filter(pl.col("option") == "Good").sort("week")["n"].to_list() == [3, 1]
+    assert found["sex", "Male"]["source"].unique().to_list() == ["survey sex Male"]
+    # Kish by hand: n 3, effect 3 (1 + 4 + 1) / 16, so the variance is 6/16 * 0.75 * 0.25.
+    first = found["sex", "Female"].filter(pl.col("option") == "Good").sort("week")["se"][0]
+    assert first == pytest.approx((6 / 16 * 0.75 * 0.25) ** 0.5)
+
+
+def test_groups_of_respondents_may_be_named_by_label_or_code_and_the_whole_stays_everybody(tmp_path: Path) -> None:
+    path = split_people(tmp_path / "p.sav")
+    settings = split_settings(path, split_groups={"Sex": {"women": "female", "men": "1"}})
+    found = survey.read_groups(settings)
+    assert list(found) == [("Sex", "women"), ("Sex", "men")]
+    assert values_of(found["Sex", "men"], "Bad") == pytest.approx([0.25, 1.0])
+    # By hand, everybody: (1 + 2 + 3) / 8, then (5 + 1) / 10.
+    assert values_of(survey.read(settings), "Good") == pytest.approx([0.75, 0.6])
+    assert list(survey.read_groups(split_settings(path, split_groups={"Sex": {"women": "2"}}))) == [("Sex", "women")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"split": "gendre"}, r"no variable 'gendre' \(survey.split; it has q1, Sex, w, day"),
+        ({"split_groups": {"sx": {"men": "Male"}}}, r"no variable 'sx' \(survey.split_groups"),
+        (
+            {"split_groups": {"Sex": {"men": "Man"}}},
+            r"Sex is never 'Man', which survey.split_groups .* has Male, Female",
+        ),
+        ({"split": "Sex", "min_base": 3}, r"group Sex = Male: .*survey.min_base"),
+    ],
+)
+def test_a_split_that_the_respondents_do_not_have_is_refused(
+    tmp_path: Path, settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(SurveyError, match=message):
+        survey.read_groups(split_settings(split_people(tmp_path / "p.sav"), **settings))
+
+
+def test_a_study_that_splits_by_an_unknown_variable_does_not_run_on_everybody(tmp_path: Path) -> None:
+    with pytest.raises(SurveyError, match="no variable 'Male'"):
+        survey.read(split_settings(split_people(tmp_path / "p.sav"), split="Male"))
+
+
+def test_the_error_of_a_group_is_that_of_a_domain_of_the_sample() -> None:
+    values = np.array([1, 1, 0, 1, 0, 0, 1, 1], dtype=bool)
+    member = np.array([1, 1, 1, 0, 0, 0, 1, 0], dtype=bool)
+    clusters = np.array(list("aabbccdd"))
+    whole = Design(np.ones(8), clusters=clusters).share(values & member, member)
+    # By hand: scores (y - 3/4) / 4 of members sum to 2/16, -3/16, 0, 1/16 by cluster; c has no member but counts.
+    sums = np.array([2, -3, 0, 1]) / 16
+    assert whole.se == pytest.approx(np.sqrt(4 / 3 * (sums**2).sum()))

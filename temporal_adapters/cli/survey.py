@@ -114,8 +114,8 @@ def _unlinked(seen: _Seen, asked: list[questionnaire.Questionnaire], series: pl.
 
 
 def _groups(seen: _Seen) -> list[str]:
-    """Return one sentence per group of a tracker whose sheets are read."""
-    if seen.settings.split != "all" and not seen.settings.split_groups:
+    """Return one sentence per group: sheets of a tracker, or levels of a variable of respondents."""
+    if "split" not in seen.settings.model_fields_set and not seen.settings.split_groups:
         return []
     from temporal_adapters.stages import survey
     from temporal_adapters.stages.weeks import wave_keys

@@ -16,6 +16,7 @@ from temporal_adapters.ground.errors import SurveyError
 from temporal_adapters.stages.survey import (
     cells,
     dated,
+    groups,
     headers,
     names,
     polls,
@@ -30,6 +31,7 @@ from temporal_adapters.stages.survey.cells import Grid
 from temporal_adapters.stages.survey.keep import kept
 from temporal_adapters.stages.survey.observations import Observations
 from temporal_adapters.study.config import Survey
+from temporal_adapters.study.config.survey import WHOLE
 
 Reader = Callable[[Path, Survey], Observations]
 """Reads one file of a layout."""
@@ -37,7 +39,6 @@ Reader = Callable[[Path, Survey], Observations]
 Group = tuple[str, str]
 """Name of a group and its level, such as (gender, female)."""
 
-_WHOLE = ("all adults", "all", "total", "all respondents", "overall", "everyone")
 _KNOWN = frozenset(name for found in (tidy.NAMES, polls.NAMES) for aliases in found.values() for name in aliases)
 
 
@@ -68,17 +69,41 @@ def read(
 def read_groups(
     settings: Survey, first_weekday: Weekday = "monday", windows: Mapping[date, date] | None = None
 ) -> dict[Group, pl.DataFrame]:
-    """Return a SERIES table for every group of a tracker: the sheets that `split_groups` names, or all with `all`.
+    """Return a SERIES table for every group.
 
-    Every table has the source ``<survey> <group> <level>``; a sheet that no group names is a level of the group
-    ``split``.
+    Of a tracker the sheets that `split_groups` names, or all with `all`; a sheet that no group names is a level of the
+    group ``split``. Of respondents the levels of the variable `split`, or of the variables and values that
+    `split_groups` names. Every table has the source ``<survey> <group> <level>``.
+
+    Raises
+    ------
+    SurveyError
+        Naming the file, the variable or the group that is wrong.
     """
-    found = {}
-    for group, sheets in _group_sheets(settings).items():
-        observed = _joined([_tracker(grid, settings) for grid in sheets], settings)
-        source = f"{settings.source} {group[0]} {group[1]}"
-        found[group] = _weekly(observed, settings, source, first_weekday, windows)
-    return found
+    parts: dict[Group, list[Observations]] = {}
+    files = settings.files()
+    people = [path for path in files if layout(path, settings) == "waves"]
+    for path in people:
+        for group, observed in groups.read(path, settings).items():
+            parts.setdefault(group, []).append(observed)
+    trackers = [path for path in files if path not in people]
+    for group, sheets in _group_sheets(trackers, settings).items() if trackers else ():
+        parts.setdefault(group, []).extend(_tracker(grid, settings) for grid in sheets)
+    return {group: _of_group(group, found, settings, first_weekday, windows) for group, found in parts.items()}
+
+
+def _of_group(
+    group: Group,
+    parts: Sequence[Observations],
+    settings: Survey,
+    first_weekday: Weekday,
+    windows: Mapping[date, date] | None,
+) -> pl.DataFrame:
+    source = f"{settings.source} {group[0]} {group[1]}"
+    try:
+        return _weekly(_joined(parts, settings), settings, source, first_weekday, windows)
+    except SurveyError as error:
+        raise SurveyError(f"group {group[0]} = {group[1]}: {error}") from None
 
 
 def _weekly(
@@ -218,7 +243,7 @@ def _main(grids: Sequence[Grid], settings: Survey, path: Path) -> Grid:
         return filled[0]
     by_name = {grid.name.strip().casefold(): grid for grid in filled}
     wanted = settings.split.strip().casefold()
-    for name in (wanted,) if wanted != "all" else _WHOLE:
+    for name in (wanted,) if wanted != "all" else WHOLE:
         if name in by_name:
             return by_name[name]
     with_waves = [grid for grid in filled if headers.find_header(grid, settings.date_format)]
@@ -231,14 +256,14 @@ def _main(grids: Sequence[Grid], settings: Survey, path: Path) -> Grid:
     raise SurveyError(f"{path} has no sheet {settings.split!r} (it has {names_}): set survey.split")
 
 
-def _group_sheets(settings: Survey) -> dict[Group, list[Grid]]:
+def _group_sheets(paths: Sequence[Path], settings: Survey) -> dict[Group, list[Grid]]:
     named = {
         sheet.casefold(): (group, level)
         for group, levels in settings.split_groups.items()
         for level, sheet in levels.items()
     }
     found: dict[Group, list[Grid]] = {}
-    for path in settings.files():
+    for path in paths:
         grids = cells.grids(path, settings.encoding, settings.delimiter)
         main = _main(grids, settings, path)
         for grid in grids:

@@ -6,7 +6,7 @@ Takes files of respondents (`.sav`, `.zsav`, `.por`, `.dta`, CSV, Parquet), give
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,13 @@ from temporal_adapters.stages.survey.keep import kept
 from temporal_adapters.stages.survey.observations import COLUMNS, MAPPED, Observations
 from temporal_adapters.stages.survey.respondents import SUFFIXES, Respondents, parquet_columns, parquet_table
 from temporal_adapters.stages.survey.ticks import number_of, spelled, ticked
+from temporal_adapters.stages.survey.weights import WEIGHT, with_weights
 from temporal_adapters.study.config import Survey
 from temporal_adapters.study.questionnaire import nonresponse
 
-__all__ = ["SUFFIXES", "has_variables", "parquet_columns", "parquet_table", "read"]
+__all__ = [
+    "SUFFIXES", "Polled", "Question", "has_variables", "load", "parquet_columns", "parquet_table", "read", "single",
+]  # fmt: skip
 
 Variables = Mapping[str, str | Mapping[str, str]]
 """Question -> variable with one code per answer, or question -> {option: variable that says where it was ticked}."""
@@ -44,61 +47,73 @@ def read(path: Path, settings: Survey) -> Observations:
     SurveyError
         Naming the file and the variable.
     """
+    return load(path, settings).observed(settings)
+
+
+def load(path: Path, settings: Survey) -> Polled:
+    """Read the respondents of one file who count, their waves and what they were asked.
+
+    Raises
+    ------
+    SurveyError
+        Naming the file and the variable.
+    """
     own = settings.wave_of(path)
     variables = {**settings.variables, **(own.variables if own else {})}
     if not variables:
         raise SurveyError(f"{path}: name the questions in survey.variables, such as {{mood: q1}}")
     people = respondents.load(path, settings.encoding, settings.delimiter)
+    for variable in settings.split_variables():
+        people.column(variable, "survey.split")
     if settings.keep:
         people = people.only(kept(people.columns, settings.keep, people.where, people.labels))
-    people, weight_notes = _with_weights(people, (own.weight if own else None) or settings.weight, settings)
+    people, weight_notes = with_weights(people, (own.weight if own else None) or settings.weight, settings)
     found, notes = fieldwork.waves(people, path, settings)
     codes = own.codes if own else {}
     asked = [_question(people, name, variable, settings, codes.get(name, {})) for name, variable in variables.items()]
-    rows, mapped = [], []
-    for wave in found:
-        for question in asked:
-            answers, gave = question.of(people, wave, settings)
-            rows += answers
-            mapped += gave
-    if not rows:
-        raise SurveyError(f"{path}: nobody answered {', '.join(question.name for question in asked)}")
-    return Observations(
-        pl.DataFrame(rows, schema=COLUMNS, orient="row"),
-        rounding=0.0,
-        notes=(*people.notes, *weight_notes, *notes, *(note for question in asked for note in question.notes)),
-        mapped=pl.DataFrame(mapped, schema=MAPPED, orient="row"),
-    )
-
-
-_WEIGHT = "survey.weight of the respondents"
-"""Name under which the weights travel with the respondents; no file has such a variable."""
-
-
-def _with_weights(people: Respondents, name: str | None, settings: Survey) -> tuple[Respondents, list[str]]:
-    if name is None:
-        return replace(people, columns={**people.columns, _WEIGHT: [1.0] * people.height}), []
-    weights, n_bad = [], 0
-    for value in people.column(name, "survey.weight"):
-        number = number_of(value)
-        usable = number is not None and np.isfinite(number) and number >= 0 and not people.is_declared(name, value)
-        weights.append(number if usable else None)
-        n_bad += not usable
-    notes = []
-    if n_bad:
-        said = f"{people.where}: {name} of {n_bad} of {people.height} respondents is missing or negative"
-        if settings.no_weight == "refuse":
-            raise SurveyError(f"{said}: give every one a weight, or set survey.no_weight to drop or one")
-        notes = [f"{said}: {'left out' if settings.no_weight == 'drop' else 'they count once'} (survey.no_weight)"]
-    if settings.no_weight == "drop":
-        people = people.only([weight is not None for weight in weights])
-        weights = [weight for weight in weights if weight is not None]
-    filled = [1.0 if weight is None else weight for weight in weights]
-    return replace(people, columns={**people.columns, _WEIGHT: filled}), notes
+    return Polled(people, found, asked, (*people.notes, *weight_notes, *notes))
 
 
 @dataclass(frozen=True)
-class _Question:
+class Polled:
+    """The respondents of one file, the waves they belong to and the questions they were asked."""
+
+    people: Respondents
+    waves: Sequence[Fielded]
+    asked: Sequence[Question]
+    notes: tuple[str, ...]
+
+    def observed(self, settings: Survey, member: Array | None = None, group: str = "") -> Observations:
+        """Return the weighted shares of every wave.
+
+        Parameters
+        ----------
+        settings
+            Design of the sample.
+        member
+            Who counts, booleans of shape (n_respondents,): a domain of the sample, whose design stays whole.
+        group
+            How messages name those who count.
+        """
+        rows, mapped = [], []
+        for wave in self.waves:
+            for question in self.asked:
+                answers, gave = question.of(self.people, wave, settings, member)
+                rows += answers
+                mapped += gave
+        if not rows:
+            names = ", ".join(question.name for question in self.asked)
+            raise SurveyError(f"{self.people.where}: nobody{group and f' of {group}'} answered {names}")
+        return Observations(
+            pl.DataFrame(rows, schema=COLUMNS, orient="row"),
+            rounding=0.0,
+            notes=(*self.notes, *(note for question in self.asked for note in question.notes)),
+            mapped=pl.DataFrame(mapped, schema=MAPPED, orient="row"),
+        )
+
+
+@dataclass(frozen=True)
+class Question:
     """A question of one file: its options with the codes that mean them, and the codes that mean no answer."""
 
     name: str
@@ -109,13 +124,15 @@ class _Question:
     notes: tuple[str, ...]
 
     def of(
-        self, people: Respondents, wave: Fielded, settings: Survey
+        self, people: Respondents, wave: Fielded, settings: Survey, member: Array | None = None
     ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         """Return rows of `COLUMNS` and of `MAPPED` for one wave; none where nobody answered."""
         columns = {name: [people.columns[name][row] for row in wave.rows] for name in set(self.variables.values())}
         answered = [_answered(columns[name], self.missing[name]) for name in dict.fromkeys(self.variables.values())]
         valid = np.any(answered, axis=0)
-        weights = np.array([people.columns[_WEIGHT][row] for row in wave.rows], dtype=float)
+        if member is not None:
+            valid &= member[list(wave.rows)]
+        weights = np.array([people.columns[WEIGHT][row] for row in wave.rows], dtype=float)
         if not valid.any() or not (weights * valid).sum() > 0:
             return [], []
         design = Design(weights, *(_labels_of(people, name, wave) for name in (settings.strata, settings.clusters)))
@@ -155,9 +172,9 @@ def _answered(column: Sequence[Any], missing: frozenset[Any]) -> Array:
 
 def _question(
     people: Respondents, name: str, variable: str | Mapping[str, str], settings: Survey, renamed: Mapping[str, str]
-) -> _Question:
+) -> Question:
     return (
-        _single(people, name, variable, settings, renamed)
+        single(people, name, variable, settings, renamed)
         if isinstance(variable, str)
         else _multiple(people, name, variable, settings)
     )
@@ -184,7 +201,14 @@ def _missing(people: Respondents, variable: str, settings: Survey) -> dict[Any, 
     return found
 
 
-def _single(people: Respondents, name: str, variable: str, settings: Survey, renamed: Mapping[str, str]) -> _Question:
+def single(people: Respondents, name: str, variable: str, settings: Survey, renamed: Mapping[str, str]) -> Question:
+    """Return a variable with one code per respondent as options, codes that are no answer left out.
+
+    Raises
+    ------
+    SurveyError
+        If there is no such variable, nobody has a value, or a code is no option and not declared missing.
+    """
     column, labels = people.column(variable, "survey.variables"), people.labels_of(variable)
     variable = (
         variable
@@ -209,7 +233,7 @@ def _single(people: Respondents, name: str, variable: str, settings: Survey, ren
         options.setdefault(renamed.get(spelled(code), renamed.get(label, label)), set()).add(code)
     if not options:
         raise SurveyError(f"{people.where}: nobody answered {variable}")
-    return _Question(
+    return Question(
         name,
         dict.fromkeys(options, variable),
         {option: frozenset(codes_) for option, codes_ in options.items()},
@@ -260,11 +284,11 @@ def _missing_notes(
     return (f"{people.where}: {variable}: no answer, left out of the base: {', '.join(left)}",) if left else ()
 
 
-def _multiple(people: Respondents, name: str, variables: Mapping[str, str], settings: Survey) -> _Question:
+def _multiple(people: Respondents, name: str, variables: Mapping[str, str], settings: Survey) -> Question:
     yes, missing = {}, {}
     for option, variable in variables.items():
         column = people.column(variable, "survey.variables")
         left_out = frozenset(_missing(people, variable, settings))
         yes[option] = ticked(people, variable, [v for v in column if v is not None and v not in left_out], settings)
         missing[variable] = left_out
-    return _Question(name, dict(variables), yes, missing, ())
+    return Question(name, dict(variables), yes, missing, ())

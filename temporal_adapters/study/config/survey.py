@@ -15,6 +15,9 @@ from temporal_adapters.study.config.base import Section, StudyPath
 Kept = str | int | float | bool | list[str | int | float | bool]
 Day = Literal["start", "middle", "end", "published"]
 
+WHOLE = ("all adults", "all", "total", "all respondents", "overall", "everyone")
+"""Values of `split` that mean everybody."""
+
 
 class Wave(Section):
     """One file of respondents that is one wave, where names or codes differ between waves."""
@@ -106,11 +109,11 @@ class Survey(Section):
 
     split: str = "All adults"
     """Sheet or demographic split of a tracker with several; `all` reads every sheet, those beside the first as
-    groups."""
+    groups. Of respondents the variable whose levels are groups."""
 
     split_groups: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Group -> {level: name of the sheet}, such as {gender: {male: Male, female: Female}}; with `split: all` sheets
-    that are not named are groups of their own."""
+    that are not named are groups of their own. Of respondents variable -> {level: label or code}."""
 
     variables: dict[str, str | dict[str, str]] = Field(default_factory=dict)
     """`waves`: question -> variable with one code per answer, or question -> {option: variable that is 1 where ticked};
@@ -201,6 +204,10 @@ class Survey(Section):
                 raise SurveyError(f"{path}: there is no such survey file")
             found += [match for match in matches if match not in found]
         return found
+
+    def split_variables(self) -> list[str]:
+        """Return the variable that splits respondents, if `split` does not mean everybody."""
+        return [] if self.split.strip().casefold() in WHOLE else [self.split]
 
     def wave_of(self, path: Path) -> Wave | None:
         """Return the entry of `waves` for a file, if it has one."""
