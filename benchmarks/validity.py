@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="section.key=value")
     given = parser.parse_args()
     kinds, seeds = given.kinds.split(","), [int(seed) for seed in given.seeds.split(",")]
-    overrides = [f"validation.references={listed(given.references)}", *given.set]
+    overrides = [f"validate.references={listed(given.references)}", *given.set]
     if given.quick:
         kinds, seeds, overrides = ["demo"], [1999], [*overrides, *QUICK]
     ratios: dict[str, float] = {}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+import temporal_adapters as ta
+from temporal_adapters.cli import app
 from temporal_adapters.ground import resources
 from temporal_adapters.ground.errors import ConfigError, UsageError
 from temporal_adapters.study.config import Study, load_study, scientific
@@ -104,3 +108,54 @@ def test_what_becomes_a_folder_follows_one_rule_in_studies_and_experiments(name:
             continue  # without a name a baseline is called like its model
         with pytest.raises(ValidationError, match="cannot name a folder"):
             Experiment.model_validate({**good, **place})
+
+
+def test_the_section_validate_is_read_under_its_name_of_0_1_0_with_a_hint(tmp_path: Path) -> None:
+    new = load_study(write(tmp_path, MINIMAL + "validate:\n  block_weeks: 2\n"))
+    path = write(tmp_path, MINIMAL + "validation:\n  block_weeks: 2\n")
+    old = load_study(path)
+    assert new.validation.block_weeks == old.validation.block_weeks == 2
+    assert scientific(new) == scientific(old)
+    assert new.hint == ""
+    assert old.hint.startswith(f"{path}:4: ") and "`validation` is called `validate`" in old.hint
+
+
+def test_an_override_of_validate_is_read_under_its_name_of_0_1_0_with_a_hint(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL + "validate:\n  block_weeks: 2\n")
+    new = load_study(path, overrides=["validate.max_lag=3"])
+    old = load_study(path, overrides=["validation.max_lag=3"])
+    assert new.validation == old.validation
+    assert (old.validation.max_lag, old.validation.block_weeks) == (3, 2)
+    assert new.hint == "" and old.hint == "--set validation.max_lag: write `validate` for `validation`"
+    assert Study.model_validate(new.model_dump()) == new == Study.model_validate(new.model_dump(by_alias=True))
+
+
+@pytest.mark.parametrize("section", ["validate", "validation"])
+def test_a_mistake_in_the_section_validate_is_named_by_the_name_of_today(tmp_path: Path, section: str) -> None:
+    path = write(tmp_path, MINIMAL + f"{section}:\n  block_weeks: 0\n")
+    with pytest.raises(ConfigError, match=r":5: validate\.block_weeks: 0 is not allowed"):
+        load_study(path)
+    path = write(tmp_path, MINIMAL + f"{section}:\n  blok_weeks: 2\n")
+    with pytest.raises(ConfigError, match=r":5: unknown key 'validate\.blok_weeks'; did you mean 'block_weeks'"):
+        load_study(path)
+    path = write(tmp_path, MINIMAL + f"{section}: nothing\n")
+    with pytest.raises(ConfigError, match=r":4: validate: 'nothing' is not allowed"):
+        load_study(path)
+
+
+def test_a_misspelt_section_is_told_of_validate_and_both_names_at_once_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL + "validat: {}\n")
+    with pytest.raises(ConfigError, match="did you mean 'validate'"):
+        load_study(path)
+    path = write(tmp_path, MINIMAL + "validate: {}\nvalidation: {}\n")
+    with pytest.raises(ConfigError, match=r":5: 'validation' is 'validate' under its name of 0\.1\.0: keep one"):
+        load_study(path)
+
+
+def test_the_hint_is_one_line_of_the_command_beside_its_result_and_a_warning_in_python(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL + "validation:\n  block_weeks: 2\n")
+    found = CliRunner().invoke(app, ["status", "--json", "--study", str(path), "--runs", str(tmp_path / "runs")])
+    assert found.exit_code == 0 and json.loads(found.stdout)["study"] == "small"
+    assert found.stderr.count("hint: ") == 1 and found.stderr.count("\n") == 1
+    with pytest.warns(FutureWarning, match="is called `validate` now"):
+        ta.load_study(path)

@@ -300,9 +300,9 @@ WORLD = [
     "simulate.n_heavy=0",
     "train.epochs=1",
     "train.r=2",
-    "validation.block_weeks=2",
-    "validation.labelled_posts=240",
-    "validation.rates=[5.0e-6,5.0e-3]",
+    "validate.block_weeks=2",
+    "validate.labelled_posts=240",
+    "validate.rates=[5.0e-6,5.0e-3]",
     "report.figures=[]",
 ]
 QUESTIONNAIRE = """
@@ -455,8 +455,8 @@ def test_the_benchmark_reads_references_as_the_command_does(monkeypatch: pytest.
         with pytest.raises(KeyboardInterrupt):
             module["main"]()
     assert [overrides[0] for overrides in seen] == [
-        "validation.references=[]",
-        "validation.references=[lexicon, classifier]",
+        "validate.references=[]",
+        "validate.references=[lexicon, classifier]",
     ]
 
 

@@ -82,6 +82,8 @@ def open_session(
     run = RunFolder(runs / study.study)
     log = run.logs / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log" if keep_log else None
     display = Display(quiet, log)
+    if study.hint:
+        typer.echo(f"hint: {study.hint}", err=True)  # also where results alone are printed, or JSON
     ending = _ending.get()
     if ending is not None:
         ending.enter_context(display.whole(f"ta {__version__}: {shlex.join(sys.argv[1:])}"))

@@ -61,7 +61,7 @@ def _validate(
         for line in [*(placebo_stage(session) if placebo else []), *(halves_stage(session, by) if by else [])]:
             typer.echo(line)
         return
-    asked = [] if references is None else [f"validation.references={listed(references)}"]
+    asked = [] if references is None else [f"validate.references={listed(references)}"]
     session = open_session(study, runs, [*overrides, *asked], quiet)
     stage(session)
     found = validate.read(session.run)
@@ -85,7 +85,7 @@ def _refuse(given: Mapping[str, bool]) -> None:
 
 
 def listed(references: str) -> str:
-    """Return names joined by commas, or none, as the value of the setting `validation.references`.
+    """Return names joined by commas, or none, as the value of the setting `validate.references`.
 
     Raises
     ------

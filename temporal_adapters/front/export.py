@@ -115,7 +115,7 @@ def _write(study: Study, run: RunFolder, target: Path, adapters: bool) -> None:
     for path in (run.plan, run.recovery):
         if path.is_file():
             shutil.copyfile(path, target / path.name)
-    settings = without_places(study.model_dump(mode="json", exclude_none=True))
+    settings = without_places(study.model_dump(mode="json", exclude_none=True, by_alias=True))
     (settings.get("panel") or {}).pop("pseudonym_key", None)
     (target / "study.json").write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (target / "preregistration.md").write_text(_preregistration(study, run), encoding="utf-8")

@@ -6,6 +6,7 @@ Takes what a person writes, gives a `Study`. Knows no stage.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,10 @@ def load_study(study: str | Path, /, *, runs: str | Path = DEFAULT_RUNS, **setti
     >>> study.study, study.train.seeds
     ('demo', (42,))
     """
-    return config.load_study(study, Path(runs), list(_overrides(settings)))
+    loaded = config.load_study(study, Path(runs), list(_overrides(settings)))
+    if loaded.hint:
+        warnings.warn(loaded.hint, FutureWarning, stacklevel=2)
+    return loaded
 
 
 def _overrides(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

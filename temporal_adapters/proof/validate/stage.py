@@ -57,7 +57,7 @@ def build(study: Study, run: RunFolder, listener: Listener = silent) -> Manifest
     Parameters
     ----------
     study, run
-        A study with a world, finished up to its series. Its section `validation` says which references.
+        A study with a world, finished up to its series. Its section `validate` says which references.
     listener
         Hears of the references' training.
 

@@ -210,6 +210,6 @@ def _inputs(inputs: Mapping[str, str]) -> str:
 
 def _settings(material: Material) -> str:
     """Return the study file as it was understood; of paths only the last part, so that a page can be passed on."""
-    settings = without_places(material.study.model_dump(mode="json", exclude_none=True))
+    settings = without_places(material.study.model_dump(mode="json", exclude_none=True, by_alias=True))
     settings["model"]["base"] = material.base_name
     return json.dumps(settings, indent=2, ensure_ascii=False)

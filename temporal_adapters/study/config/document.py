@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -129,16 +130,21 @@ def _nearest(model: type[BaseModel], location: Sequence[Any]) -> str:
         here = _section(here, part)
     if here is None or not location:
         return ""
-    known = list(here.model_fields)
+    known = list(_keys(here))
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{hint} (allowed: {', '.join(known)})"
 
 
+def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a section by their keys in a file."""
+    return {info.serialization_alias or name: info for name, info in model.model_fields.items()}
+
+
 def _section(model: type[BaseModel] | None, part: Any) -> type[BaseModel] | None:
-    if model is None or part not in model.model_fields:
+    if model is None or part not in _keys(model):
         return model if isinstance(part, int) else None
-    queue = [model.model_fields[part].annotation]
+    queue = [_keys(model)[part].annotation]
     while queue:
         kind = queue.pop()
         if isinstance(kind, type) and issubclass(kind, BaseModel):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import PrivateAttr
+from pydantic import AliasChoices, Field, PrivateAttr
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
@@ -18,7 +18,7 @@ from temporal_adapters.ground import resources
 from temporal_adapters.ground.errors import ConfigError, UsageError
 from temporal_adapters.study.config.base import FolderName, Section
 from temporal_adapters.study.config.correlate import Correlate
-from temporal_adapters.study.config.document import read_yaml, validate
+from temporal_adapters.study.config.document import line_of, read_yaml, validate
 from temporal_adapters.study.config.mix import Mix
 from temporal_adapters.study.config.model import Model
 from temporal_adapters.study.config.panel import Panel
@@ -34,6 +34,10 @@ from temporal_adapters.study.config.tokens import Tokens
 from temporal_adapters.study.config.train import Train
 from temporal_adapters.study.config.validate import Validation
 from temporal_adapters.study.config.weeks import Weeks
+
+VALIDATE, VALIDATE_BEFORE = "validate", "validation"
+"""The section's name in a study file, and in those of 0.1.0; pydantic has a method of the first name, so that the
+attribute keeps the second."""
 
 
 class Study(Section):
@@ -87,18 +91,26 @@ class Study(Section):
     simulate: Simulate | None = None
     """A simulated world; only for studies that make their own panel."""
 
-    validation: Validation = Validation()
+    validation: Validation = Field(
+        Validation(), validation_alias=AliasChoices(VALIDATE, VALIDATE_BEFORE), serialization_alias=VALIDATE
+    )
     """Recovery of that world's truth, beside other instruments (`ta validate`)."""
 
     mix: Mix | None = None
     """The mixing experiment; `ta mix` has its own settings without it."""
 
     _runs: Path = PrivateAttr(Path("runs"))
+    _hint: str = PrivateAttr("")
 
     @property
     def runs(self) -> Path:
         """Folder of all runs that ``{run}`` in the study's paths was resolved with."""
         return self._runs
+
+    @property
+    def hint(self) -> str:
+        """What to change in the study file or the overrides, which were read as they are; empty: nothing."""
+        return self._hint
 
 
 def load_study(reference: str | Path, runs: Path = Path("runs"), overrides: Sequence[str] = ()) -> Study:
@@ -122,12 +134,11 @@ def load_study(reference: str | Path, runs: Path = Path("runs"), overrides: Sequ
     document = read_yaml(path)
     if not isinstance(document, CommentedMap):
         raise ConfigError(f"{path}: must hold `key: value` lines, found {type(document).__name__}")
-    for override in overrides:
-        _override(document, override)
+    hints = [_rename(document, path), *(_override(document, override) for override in overrides)]
     shipped = path.parent == resources.folder("studies")
     context = {"folder": Path() if shipped else path.parent, "run": runs / str(document.get("study", "study"))}
     study = validate(Study, document, path, context)
-    study._runs = runs
+    study._runs, study._hint = runs, next(filter(None, hints), "")
     return study
 
 
@@ -140,7 +151,20 @@ def _find(reference: str) -> Path:
     return resources.path("studies", reference)
 
 
-def _override(document: CommentedMap, override: str) -> None:
+def _rename(document: CommentedMap, path: Path) -> str:
+    """Give a section of a study file of 0.1.0 its name of today; return the hint that says so."""
+    if VALIDATE_BEFORE not in document:
+        return ""
+    place = f"{path}:{line_of(document, [VALIDATE_BEFORE])}"
+    if VALIDATE in document:
+        raise ConfigError(f"{place}: {VALIDATE_BEFORE!r} is {VALIDATE!r} under its name of 0.1.0: keep one of the two")
+    document.lc.data[VALIDATE] = document.lc.data[VALIDATE_BEFORE]
+    document[VALIDATE] = document.pop(VALIDATE_BEFORE)
+    return f"{place}: the section `{VALIDATE_BEFORE}` is called `{VALIDATE}` now and was read as that: rename it"
+
+
+def _override(document: CommentedMap, override: str) -> str:
+    """Replace a setting; return a hint where it has its name of 0.1.0."""
     key, sign, text = override.partition("=")
     if not sign or not key:
         raise UsageError(f"--set {override!r}: write it as section.key=value, for example train.seeds=[42]")
@@ -152,7 +176,8 @@ def _override(document: CommentedMap, override: str) -> None:
             raise UsageError(f"--set {override!r}: the value is not valid YAML") from None
         value = text
     node = document
-    *sections, last = key.split(".")
+    first, *below = key.split(".")
+    *sections, last = (VALIDATE if first == VALIDATE_BEFORE else first), *below
     for section in sections:
         if node.get(section) is None:
             node[section] = CommentedMap()
@@ -160,3 +185,4 @@ def _override(document: CommentedMap, override: str) -> None:
         if not isinstance(node, CommentedMap):
             raise UsageError(f"--set {override!r}: {section!r} is a value, not a section")
     node[last] = value
+    return f"--set {key}: write `{VALIDATE}` for `{VALIDATE_BEFORE}`" if first == VALIDATE_BEFORE else ""

@@ -1,4 +1,4 @@
-"""Section `validation`: how good the instrument is, measured on a world with a known truth."""
+"""Section `validate`: how good the instrument is, measured on a world with a known truth."""
 
 from __future__ import annotations
 
