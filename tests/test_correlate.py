@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -25,9 +26,9 @@ from temporal_adapters.stages import correlate
 from temporal_adapters.stages.correlate import sentences
 from temporal_adapters.stages.correlate.calendar import regressors
 from temporal_adapters.stages.correlate.lags import document, lags_table, results_table
-from temporal_adapters.stages.correlate.plan import _deciding
+from temporal_adapters.stages.correlate.plan import _deciding, deviations
 from temporal_adapters.stages.correlate.records import verdict
-from temporal_adapters.study.artifacts import RunFolder, publish
+from temporal_adapters.study.artifacts import RunFolder, digest_json, publish
 from temporal_adapters.study.config import Study, load_study
 from temporal_adapters.study.config.correlate import Correlate
 
@@ -408,6 +409,39 @@ def test_every_scientific_setting_belongs_to_the_plan(
     (tmp_path / "study.yaml").write_text(json.dumps(document))
     with pytest.raises(CorrelateError, match=what.replace(".", r"\.")):
         correlate.run(load_study(tmp_path / "study.yaml", tmp_path / "runs"), run)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"shift_days": 2}, "weeks.shift_days: 0 -> 2"),
+        ({"window": [-3, 3]}, "weeks.window: null -> [-3, 3]"),
+    ],
+)
+@pytest.mark.parametrize("states_it", [True, False])
+def test_the_day_that_a_wave_belongs_to_is_planned_and_a_later_offset_is_named(
+    tmp_path: Path, change: dict[str, object], what: str, states_it: bool
+) -> None:
+    study_with_series(tmp_path)
+    document = json.loads((tmp_path / "study.yaml").read_text())
+    document["weeks"] = {"waves": ["2023-04-13", "2023-04-20"]}
+    (tmp_path / "study.yaml").write_text(json.dumps(document))
+    study, run = load_study(tmp_path / "study.yaml", tmp_path / "runs"), RunFolder(tmp_path / "runs" / "s")
+    correlate.freeze(study, run)
+    written = json.loads(run.plan.read_text())
+    assert (written["analysis"]["weeks.shift_days"], written["analysis"]["weeks.window"]) == (0, None)
+    if not states_it:  # a plan of before these settings were stated
+        del written["analysis"]["weeks.shift_days"], written["analysis"]["weeks.window"]
+        parts = {name: written[name] for name in ("version", "created", "analysis", "data")}
+        run.plan.write_text(json.dumps({**written, "key": digest_json(parts)}))
+    assert deviations(study, run) == []
+    document["weeks"].update(change)
+    (tmp_path / "study.yaml").write_text(json.dumps(document))
+    later = load_study(tmp_path / "study.yaml", tmp_path / "runs")
+    with pytest.raises(CorrelateError, match=re.escape(what)):
+        correlate.run(later, run)
+    correlate.accept(later, run, "the tracker's fieldwork was earlier than its header says")
+    assert [entry.what for entry in deviations(later, run) if entry.reason] == [what.partition(":")[0]]
 
 
 def test_series_that_did_not_exist_when_planning_are_pinned_by_the_first_analysis(tmp_path: Path) -> None:

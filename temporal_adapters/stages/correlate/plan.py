@@ -27,6 +27,9 @@ VERSION = 2
 _SHOWN_ONLY = ("shown_lags", "alternates", "confidence", "baselines")
 """Settings that decide nothing: they may change without being a deviation."""
 
+_ALWAYS_MEANT = {"weeks.shift_days": 0, "weeks.window": None}
+"""Settings that plans of before did not state, with what they were then."""
+
 
 @dataclass(frozen=True)
 class Deviation:
@@ -57,6 +60,7 @@ def analysis_of(study: Study) -> dict[str, Any]:
     }
     for name in ("weeks", "model", "tokens", "train", "probe", "series"):
         sections[name] = scientific(getattr(study, name))
+    sections["weeks"] = {"shift_days": study.weeks.shift_days, "window": study.weeks.window, **sections["weeks"]}
     if study.survey is not None:
         sections["survey"] = {key: value for key, value in scientific(study.survey).items() if key != "paths"}
     flat = {f"{section}.{key}": value for section, values in sections.items() for key, value in values.items()}
@@ -199,7 +203,7 @@ def require_planned(study: Study, run: RunFolder) -> list[Deviation]:
 
 
 def _differences(plan: Mapping[str, Any], study: Study, run: RunFolder) -> list[tuple[str, Any, Any]]:
-    planned, now = plan["analysis"], analysis_of(study)
+    planned, now = {**_ALWAYS_MEANT, **plan["analysis"]}, analysis_of(study)
     names: Sequence[str] = sorted({*planned, *now})
     found = [(name, planned.get(name), now.get(name)) for name in names if planned.get(name) != now.get(name)]
     hashes = data_hashes(study, run)
