@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from temporal_adapters.front.standing import standing
+from temporal_adapters.front.standing_lines import lines
 from temporal_adapters.front.upkeep import leftovers, problems
 from temporal_adapters.ground.tables import ANSWERS, SERIES, check
-from temporal_adapters.stages import report
+from temporal_adapters.stages import report, trust
 from temporal_adapters.study.artifacts import RunFolder, load_table, read_corpora, read_manifest
 from temporal_adapters.study.artifacts.documents import Recovery, Results, Trust
 from temporal_adapters.study.config import Study, load_study
@@ -56,7 +57,17 @@ def test_its_standing_says_what_is_made_again_and_why(old: tuple[Study, RunFolde
     assert found["world"].state == "done"
     for stage in found.values():
         assert stage.state != "stale" or stage.reasons or stage.waits, stage.name
-    assert found["trust"].state == "missing"  # it is called validity/ there, and is read until it is made again
+    assert found["trust"].state == "missing"
+    hint = "validity/ was made by temporal-adapters 0.1.0 and is read until it is made again as trust/"
+    assert list(found["trust"].reasons) == [hint]
+    assert sum(hint in told for told in lines(standing(study, run))) == 1
+
+
+def test_the_hint_of_its_figures_of_trust_goes_when_they_are_made_again(old: tuple[Study, RunFolder]) -> None:
+    study, run = old
+    trust.run(study, run)
+    found = {stage.name: stage for stage in standing(study, run).stages}
+    assert found["trust"].state == "done" and found["trust"].reasons == {}
 
 
 def test_its_report_is_made_by_this_version(old: tuple[Study, RunFolder]) -> None:

@@ -143,6 +143,7 @@ def _state(one: Expected | None, folder: Path) -> State:
 
 def _stage(name: str, command: str, states: dict[Path, State], expected: list[Expected], run: RunFolder) -> Stage:
     reasons = Counter(reason for one in expected for reason in one.reasons())
+    reasons.update(_before(name, states, run))
     manifests = list(_manifests(list(states)))
     n_bytes, n_aside = _disk(run.stage(name))
     return Stage(
@@ -155,6 +156,16 @@ def _stage(name: str, command: str, states: dict[Path, State], expected: list[Ex
         n_bytes=n_bytes,
         n_aside=n_aside,
     )
+
+
+def _before(name: str, states: dict[Path, State], run: RunFolder) -> list[str]:
+    """Return the sentence about figures of trust that stand where 0.1.0 wrote them, if they stand there alone."""
+    manifest = read_manifest(run.trust_before) if name == run.trust.name else None
+    if manifest is None or set(states.values()) != {"missing"}:
+        return []
+    version = manifest.environment.get("packages", {}).get("temporal-adapters", "0.1.0")
+    old, new = run.trust_before.name, run.trust.name
+    return [f"{old}/ was made by temporal-adapters {version} and is read until it is made again as {new}/"]
 
 
 def _busy_s(manifests: Sequence[Manifest]) -> float:

@@ -149,7 +149,7 @@ class Trust(Document):
     @classmethod
     def read(cls, run: RunFolder) -> Self | None:
         """Return the document of a run, None where there is none; 0.1.0 wrote it as ``validity/validity.json``."""
-        return cls.load(run.trust / cls.FILE) or cls.load(run.stage("validity") / "validity.json")
+        return cls.load(run.trust / cls.FILE) or cls.load(run.trust_before / "validity.json")
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,11 @@ class RunFolder:
         return self.root / "trust"
 
     @property
+    def trust_before(self) -> Path:
+        """Folder of these figures in runs of 0.1.0: read where there is no other."""
+        return self.root / "validity"
+
+    @property
     def report(self) -> Path:
         """Folder of the report."""
         return self.root / "report"
