@@ -270,6 +270,67 @@ def test_a_limesurvey_structure_file_of_old_is_imported(tmp_path: Path) -> None:
     assert german.questionnaire.language == "de"
 
 
+def lss_dual(qid: int, headers: tuple[str, str], second: tuple[str, str]) -> str:
+    """Tables of an array with two scales as LimeSurvey writes them: two rows, answers by scale_id, headers."""
+    rows = "".join(
+        f"<row><qid>{qid}{at}</qid><parent_qid>{qid}</parent_qid><gid>1</gid><type>T</type><title>SQ{at}</title>"
+        f"<question>{text}</question><question_order>{at}</question_order><language>en</language>"
+        "<scale_id>0</scale_id></row>"
+        for at, text in ((1, "police"), (2, "courts"))
+    )
+    answers = "".join(
+        f"<row><qid>{qid}</qid><code>A{at}</code><answer>{text}</answer><sortorder>{at}</sortorder>"
+        f"<language>en</language><scale_id>{scale}</scale_id></row>"
+        for scale, texts_ in enumerate((("Little", "Much"), second))
+        for at, text in enumerate(texts_, start=1)
+    )
+    attributes = "".join(
+        f"<row><qid>{qid}</qid><attribute>dualscale_header{letter}</attribute><value>{text}</value>"
+        "<language>en</language></row>"
+        for letter, text in zip("AB", headers, strict=True)
+        if text
+    )
+    return (
+        "<document><LimeSurveyDocType>Survey</LimeSurveyDocType><languages><language>en</language></languages>"
+        f"<questions><rows>{lss_question(1, 'G', 'sex', 'Your gender?')}{lss_question(qid, '1', 'trust', 'Trust in')}"
+        f"</rows></questions><subquestions><rows>{rows}</rows></subquestions><answers><rows>{answers}</rows></answers>"
+        f"<question_attributes><rows>{attributes}</rows></question_attributes></document>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "second"), [(("today", "a year ago"), ("Little", "Much")), (("", ""), ("Fallen", "Risen"))]
+)
+def test_gender_and_both_scales_of_a_limesurvey_array_are_imported(
+    tmp_path: Path, headers: tuple[str, str], second: tuple[str, str]
+) -> None:
+    path = tmp_path / "s.lss"
+    path.write_text(lss_dual(4, headers, second))
+    found = import_file(path)
+    assert found.left_out == ()
+    first, both = ["Little", "Much"], list(second)
+    assert texts(found) == {
+        "sex": ["Female", "Male"],
+        "trust_SQ1_1": first, "trust_SQ1_2": both, "trust_SQ2_1": first, "trust_SQ2_2": both,
+    }  # fmt: skip
+    asked = {item.name: item.wordings[0].text for item in found.questionnaire.items}
+    assert asked["trust_SQ2_2"] == f"Trust in courts {headers[1]}".strip()
+    assert [option.code for option in found.questionnaire.items[0].options] == ["F", "M"]
+
+
+def test_limesurvey_questions_that_cannot_be_told_apart_or_worded_say_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "s.lss"
+    path.write_text(lss_dual(4, ("", ""), ("Little", "Much")))
+    assert import_file(path).left_out == (
+        "trust (an array whose two scales have the same answers and no headers: give both a header in LimeSurvey)",
+    )
+    path.write_text(lss_dual(4, ("now", "then"), ("Little", "Much")).replace(">en<", ">fi<"))
+    (left,) = import_file(path).left_out
+    assert left.startswith(
+        "sex (its answers are LimeSurvey's own (type G), known here in en and de only: make it a list"
+    )
+
+
 def test_a_limesurvey_question_of_today_with_an_array_is_imported(tmp_path: Path) -> None:
     def table(name: str, *rows: dict[str, str]) -> str:
         inner = "".join("<row>" + "".join(f"<{k}>{v}</{k}>" for k, v in row.items()) + "</row>" for row in rows)

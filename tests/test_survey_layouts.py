@@ -526,3 +526,11 @@ def test_day_numbers_and_numbers_of_weeks_with_their_year_are_days(tmp_path: Pat
     assert "45019 was read as a spreadsheet's day 2023-04-03" in notes(path)
     path.write_text("year,week,question,option,value\n2023,14,mood,Good,0.4\n2023,15,mood,Good,0.4\n")
     assert read(path)["week"].to_list() == [date(2023, 4, 3), date(2023, 4, 10)]
+
+
+@pytest.mark.parametrize("name", ["mood.xls", "mood.XLS", "mood.ods", "mood.xlsb"])
+def test_a_workbook_of_another_kind_is_refused_with_what_to_do(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504))
+    with pytest.raises(SurveyError, match=r"mood\..*: workbooks of this kind are not read: save it as \.xlsx$"):
+        survey.read_observations(Survey.model_validate({"paths": [path]}))

@@ -20,6 +20,7 @@ from typing import Any
 from temporal_adapters.ground.errors import SurveyError
 
 SHEETS = (".xlsx", ".xlsm")
+OTHER_WORKBOOKS = (".xls", ".xlsb", ".ods", ".numbers")
 DELIMITERS = (",", ";", "\t", "|")
 _TYPOGRAPHIC = frozenset("‘’“”–—…€£§°%·•«»´¿¡\u00a0")
 _RUN = re.compile(r"[^\x00-\x7f]{3,}")
@@ -88,6 +89,8 @@ def grids(path: Path, encoding: str | None = None, delimiter: str | None = None)
 def _grids(path: Path, changed: int, size: int, encoding: str | None, delimiter: str | None) -> tuple[Grid, ...]:
     if path.suffix.lower() in SHEETS:
         return _workbook(path)
+    if path.suffix.lower() in OTHER_WORKBOOKS:
+        raise SurveyError(f"{path}: workbooks of this kind are not read: save it as .xlsx")
     text, notes = _decoded(path, encoding)
     return (_table(path, text, delimiter, notes),)
 

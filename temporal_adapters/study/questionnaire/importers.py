@@ -116,8 +116,8 @@ def _read(path: Path, options: Sequence[str], language: str) -> Found:
         ".xlsx": xlsform.read, ".xlsm": xlsform.read, ".lss": limesurvey.read, ".lsg": limesurvey.read,
         ".lsq": limesurvey.read, ".qsf": qualtrics.read, ".xml": ddi.read, ".json": surveyjs.read,
     }  # fmt: skip
-    if suffix == ".xls":
-        raise QuestionnaireError(f"{path}: old workbooks are not read: save it as .xlsx")
+    if suffix in (".xls", ".xlsb", ".ods"):
+        raise QuestionnaireError(f"{path}: workbooks of this kind are not read: save it as .xlsx")
     if suffix not in readers:
         raise QuestionnaireError(f"{path}: cannot import {suffix or 'this'}: allowed are {', '.join(FORMATS)}")
     return readers[suffix](path, language)

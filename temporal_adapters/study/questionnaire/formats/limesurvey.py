@@ -20,11 +20,13 @@ _FIXED: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
         "Y": (("Y", "Yes"), ("N", "No")),
         "C": (("Y", "Yes"), ("U", "Uncertain"), ("N", "No")),
         "E": (("I", "Increase"), ("S", "Same"), ("D", "Decrease")),
+        "G": (("F", "Female"), ("M", "Male")),
     },
     "de": {
         "Y": (("Y", "Ja"), ("N", "Nein")),
         "C": (("Y", "Ja"), ("U", "Unsicher"), ("N", "Nein")),
         "E": (("I", "Zunahme"), ("S", "Gleich"), ("D", "Abnahme")),
+        "G": (("F", "Weiblich"), ("M", "Männlich")),
     },
 }
 """Answers that LimeSurvey itself prints, per type and language; other languages: the question is left out."""
@@ -32,7 +34,7 @@ _FIXED: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
 _KINDS = {
     "S": "a text", "T": "a text", "U": "a text", "Q": "texts", ";": "an array of texts", ":": "an array of numbers",
     "N": "a number", "K": "numbers", "D": "a date", "X": "a text display", "*": "an equation", "|": "files",
-    "R": "a ranking, which has no counterpart", "I": "the choice of a language", "1": "an array with two scales",
+    "R": "a ranking, which has no counterpart", "I": "the choice of a language",
 }  # fmt: skip
 _ARRAYS = frozenset("FHABCE")
 _POINTS = {"5": 5, "A": 5, "B": 10}
@@ -110,12 +112,18 @@ class _Survey:
         for row in ordered:
             if row.get("parent_qid", "0") not in ("0", "") and row.get("scale_id", "0") in ("0", ""):
                 self.below.setdefault(row["parent_qid"], []).append(row)
+        self.headers = {
+            (row.get("qid", ""), row.get("attribute", "").lower()): row.get("value", "")
+            for row in _rows(root, "question_attributes")
+            if not row.get("language") or _is(row, language)
+        }
         self.answers: dict[str, list[Answer]] = {}
+        self.second: dict[str, list[Answer]] = {}
         rows = [row for row in _rows(root, "answers") if _is(row, language)]
         for row in sorted(rows, key=lambda row: _number(row.get("sortorder", "0"))):
-            if row.get("scale_id", "0") in ("0", ""):
-                text = row.get("answer") or answers.get(row.get("aid", ""), "")
-                self.answers.setdefault(row.get("qid", ""), []).append(Answer(text, row.get("code")))
+            text = row.get("answer") or answers.get(row.get("aid", ""), "")
+            scale = self.answers if row.get("scale_id", "0") in ("0", "") else self.second
+            scale.setdefault(row.get("qid", ""), []).append(Answer(text, row.get("code")))
 
     def fill(self, found: Found) -> None:
         """Add every question to what was found."""
@@ -128,13 +136,39 @@ class _Survey:
                     Answer(one.get("question", ""), one.get("title")) for one in self.below.get(row.get("qid", ""), [])
                 )
                 found.questions.append(Asked(name, "select_multiple", row["question"], below, f"question {name}"))
+            elif kind == "1":
+                self._dual(found, row, name)
             else:
                 self._single(found, row, name, kind)
+
+    def _dual(self, found: Found, row: Row, name: str) -> None:
+        """Add two items per row of an array with two scales, told apart by the headers of the scales."""
+        qid = row.get("qid", "")
+        scales = [self.answers.get(qid, []), self.second.get(qid, [])]
+        headers = [self.headers.get((qid, f"dualscale_header{letter}"), "") for letter in "ab"]
+        if not all(scales):
+            found.leave_out(name, "an array with two scales of which one has no answers: add them in LimeSurvey")
+            return
+        if not all(headers) and [one.text for one in scales[0]] == [one.text for one in scales[1]]:
+            found.leave_out(
+                name, "an array whose two scales have the same answers and no headers: give both a header in LimeSurvey"
+            )
+            return
+        for one in self.below.get(qid, []):
+            for at, (answers, header) in enumerate(zip(scales, headers, strict=True), start=1):
+                text = " ".join(filter(None, (row["question"], one.get("question", ""), header)))
+                asked = f"{name}_{one.get('title', '')}_{at}"
+                found.questions.append(Asked(asked, "select_one", text, tuple(answers), f"question {name}"))
 
     def _single(self, found: Found, row: Row, name: str, kind: str) -> None:
         answers = self._answers(row, kind)
         if answers is None:
-            found.leave_out(name, f"LimeSurvey's own answers of type {kind} are known in {' and '.join(_FIXED)} only")
+            known = " and ".join(_FIXED)
+            found.leave_out(
+                name,
+                f"its answers are LimeSurvey's own (type {kind}), known here in {known} only: make it a list"
+                " with answers in LimeSurvey, or import another language",
+            )
             return
         is_scale = "scale" if kind in _POINTS else "select_one"
         if kind not in _ARRAYS:
@@ -149,11 +183,9 @@ class _Survey:
     def _answers(self, row: Row, kind: str) -> tuple[Answer, ...] | None:
         if kind in _POINTS:
             return tuple(Answer(str(point), str(point)) for point in range(1, _POINTS[kind] + 1))
-        if kind in ("Y", "C", "E"):
+        if kind in ("Y", "C", "E", "G"):
             fixed = _FIXED.get(self.language.partition("-")[0] or "en")
             return tuple(Answer(text, code) for code, text in fixed[kind]) if fixed else None
-        if kind == "G":
-            return None
         return tuple(self.answers.get(row.get("qid", ""), []))
 
 
