@@ -222,7 +222,9 @@ def _coverage(
     from temporal_adapters.stages import weeks
 
     session = open_session(study, runs, overrides, keep_log=False)
-    typer.echo(covered(weeks.coverage(session.study, asked)))
+    found = weeks.coverage(session.study, asked)
+    weeks.keep_coverage(session.study, session.run, found)
+    typer.echo(covered(found))
 
 
 def covered(found: pl.DataFrame) -> str:

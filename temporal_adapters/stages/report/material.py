@@ -22,6 +22,7 @@ from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import (
     RECOVERY_FILE,
     SERIES_FILE,
+    Coverage,
     Manifest,
     Mixed,
     Recovery,
@@ -33,7 +34,7 @@ from temporal_adapters.study.artifacts import (
     load_table,
     read_manifest,
 )
-from temporal_adapters.study.config import Study, recipe
+from temporal_adapters.study.config import Study, recipe, scientific
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class Material:
         Item -> title, and (item, option) in the order of the questionnaires.
     dropped
         Reason -> posts dropped when the weeks were built.
+    breaks
+        Labels of the weeks at which the panel's volume breaks.
+    coverage
+        How many of the posts asked for are there; `Stale` where the panel is another now; None where not counted.
     recovery
         Answers against a known truth; None without one.
     validation
@@ -90,6 +95,8 @@ class Material:
     questions: Mapping[str, str] = field(default_factory=dict)
     order: Sequence[tuple[str, str]] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
+    breaks: Sequence[str] = ()
+    coverage: Coverage | Stale | None = None
     recovery: Recovery | None = None
     validation: Validated | Stale | None = None
     mixing: Mixed | Stale | None = None
@@ -141,6 +148,9 @@ def inputs(study: Study, run: RunFolder) -> dict[str, str]:
     mixing = read_manifest(run.mixed)
     if mixing is not None:
         found["mixing"] = digest_json([mixing.key, mixing.outputs, recipe(study), sorted(_bases(study, run))])
+    counted = Coverage.read(run)
+    if counted is not None:
+        found["coverage"] = digest_json([counted.values(), counted.is_of(scientific(study.panel))])
     return found
 
 
@@ -176,6 +186,8 @@ def gather(study: Study, run: RunFolder) -> Material:
         questions={item.name: item.title or item.name for item in items},
         order=[(item.name, option.name) for item in items for option in item.options],
         dropped=facts.get("dropped", {}),
+        breaks=facts.get("breaks", ()),
+        coverage=_coverage(study, run),
         recovery=Recovery.read(run),
         validation=_validation(run, series_manifest),
         mixing=_mixing(study, run),
@@ -189,6 +201,11 @@ def gather(study: Study, run: RunFolder) -> Material:
 def _proof(run: RunFolder) -> pl.DataFrame | None:
     path = run.proof / "losses.parquet"
     return pl.read_parquet(path) if path.is_file() else None
+
+
+def _coverage(study: Study, run: RunFolder) -> Coverage | Stale | None:
+    found = Coverage.read(run)
+    return found if found is None or found.is_of(scientific(study.panel)) else Stale()
 
 
 def _vote_reports(study: Study, run: RunFolder) -> dict[str, Path]:

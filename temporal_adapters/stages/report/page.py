@@ -11,6 +11,7 @@ from typing import Any
 
 from temporal_adapters.stages.report import (
     cards,
+    coverage,
     explorer,
     instrument,
     mixing,
@@ -35,6 +36,7 @@ def render(material: Material, views: list[OptionView]) -> str:
         instrument.instrument(material),
         mixing.mixing(material),
         sections.panel(material),
+        coverage.coverage(material),
         cards.options(material, views),
         explorer.explorer(material, views),
         quality.trust(material),

@@ -80,11 +80,28 @@ def panel(material: Material) -> Markup | None:
         figures.append(el("figure", el("figcaption", f"{noun.capitalize()} per week"), chart))
     gaps = weeks.filter(pl.col("n_posts").is_null())["label"].to_list()
     notes = [f"No posts in {', '.join(gaps)}: these weeks have no adapter and stay gaps."] if gaps else []
+    if material.breaks:
+        notes.append(_broken(material))
     if material.dropped:
         parts = ", ".join(f"{reason.replace('_', ' ')} {count(n)}" for reason, n in material.dropped.items())
         notes.append(f"Posts left out when the weeks were built: {parts}.")
     return section(
         "panel", "The panel", el("div", figures, class_="pair"), [el("p", words, class_="note") for words in notes]
+    )
+
+
+def _broken(material: Material) -> str:
+    posts = {label: n or 0 for label, n in material.weeks.select("label", "n_posts").iter_rows()}
+    before = dict(zip(material.labels[1:], material.labels, strict=False))
+    named = [
+        f"{label} ({count(posts[before[label]])} posts the week before, then {count(posts[label])})"
+        if label in before
+        else label
+        for label in material.breaks
+    ]
+    return (
+        f"The volume breaks in {', '.join(named)}. Look whether the layout of the files or what was collected changed "
+        "there: answers before and after may differ for that reason alone."
     )
 
 

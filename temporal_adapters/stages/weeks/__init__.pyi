@@ -1,5 +1,6 @@
 from .accounts import account_parameters as account_parameters
 from .accounts import judges_accounts as judges_accounts
+from .asked import keep_coverage as keep_coverage
 from .build import build as build
 from .build import split_settings as split_settings
 from .corpora import entry_of as entry_of

@@ -1,6 +1,7 @@
 from .checked import load_table as load_table
 from .checked import mend as mend
 from .checked import read_checked as read_checked
+from .coverage import Coverage as Coverage
 from .documents import Halved as Halved
 from .documents import Mixed as Mixed
 from .documents import Recovery as Recovery

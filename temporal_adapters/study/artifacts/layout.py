@@ -2,7 +2,7 @@
 
 Takes a study's name, gives paths and the list of weekly corpora. Knows no stage's content.
 
-    runs/<study>/panel/      staged raw files, digests.json
+    runs/<study>/panel/      staged raw files, digests.json, coverage.json
                  weeks/      2023-W14.parquet ... manifest.json
                  base/       a base model made by `ta pretrain` (only where the study asks for one)
                  tokens/     2023-W14/
