@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from temporal_adapters.ground.errors import PanelError
+from temporal_adapters.ground.workbooks import require_modest
 from temporal_adapters.stages.panel.sides import is_side, shown
 from temporal_adapters.study.config import Panel
 
@@ -344,6 +345,7 @@ def _zipped(path: Path, name: str, file: Any, settings: Panel, block_bytes: int)
     with archive:
         names = set(archive.namelist())
         if "xl/workbook.xml" in names:
+            _require_modest(path, name, settings)
             yield Source(path, name, "xlsx", file=path)
             return
         if "word/document.xml" in names or "content.xml" in names:
@@ -359,6 +361,12 @@ def _zipped(path: Path, name: str, file: Any, settings: Panel, block_bytes: int)
                     yield from _member(path, f"{name}/{shown(member.filename)}", opened, settings, block_bytes)
             except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
                 raise PanelError(f"{name}: a member cannot be unpacked ({type(error).__name__}): unpack it") from None
+
+
+def _require_modest(path: Path, name: str, settings: Panel) -> None:
+    cure = "raise panel.max_expansion"
+    most = settings.max_expansion
+    require_modest(path, lambda what: PanelError(f"{name}: {what}"), most=most, free=_FREE_BYTES, cells=None, cure=cure)
 
 
 def _wanted(name: str) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from temporal_adapters.ground.errors import SurveyError
+from temporal_adapters.ground.workbooks import open_workbook
 
 SHEETS = (".xlsx", ".xlsm")
 OTHER_WORKBOOKS = (".xls", ".xlsb", ".ods", ".numbers")
@@ -174,15 +175,7 @@ def _squared(rows: Sequence[Sequence[str]], width: int) -> tuple[tuple[str, ...]
 
 
 def _workbook(path: Path) -> tuple[Grid, ...]:
-    import zipfile
-
-    import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = openpyxl.load_workbook(path, data_only=True)
-    except (InvalidFileException, OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise SurveyError(f"{path}: cannot be read as an xlsx file ({error})") from None
+    book = open_workbook(path, lambda what: SurveyError(f"{path}: {what}"))
     try:
         pages = [page for page in book.worksheets if page.sheet_state == "visible"] or book.worksheets
         return tuple(_sheet(path, page, book.epoch.date()) for page in pages)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from temporal_adapters.ground.errors import QuestionnaireError
+from temporal_adapters.ground.workbooks import open_workbook
 from temporal_adapters.study.questionnaire.formats.asked import (
     Answer,
     Asked,
@@ -81,15 +82,11 @@ def _chosen(path: Path, survey: list[dict[str, str]], language: str, default: st
 
 
 def _sheets(path: Path) -> dict[str, list[dict[str, str]]]:
-    from zipfile import BadZipFile
-
-    import openpyxl
-
+    book = open_workbook(path, lambda what: QuestionnaireError(f"{path}: {what}"), streamed=True)
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         sheets = {page.title.strip().casefold(): list(page.iter_rows(values_only=True)) for page in book.worksheets}
         book.close()
-    except (OSError, BadZipFile, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise QuestionnaireError(f"{path}: cannot be read as an XLSForm workbook ({error})") from None
     return {name: _rows(rows) for name, rows in sheets.items() if rows}
 
