@@ -76,7 +76,8 @@ def load_base(settings: Model) -> Base:
 
 
 def _load_dense(settings: Model, dtype: torch.dtype, device: torch.device) -> Any:
-    options: dict[str, Any] = {"dtype": dtype, "revision": settings.revision}
+    options: dict[str, Any] = {"dtype": dtype, "revision": settings.revision, "trust_remote_code": settings.allow_code}
+    options["use_safetensors"] = None if settings.allow_code else True
     if device.type == "cuda":
         options["device_map"] = {"": device}  # straight to the GPU: no second copy in main memory
     return load_weights(base_path(settings), **options)
@@ -90,8 +91,8 @@ def _check_memory(settings: Model, dtype: torch.dtype, device: torch.device) -> 
             f"model.base: {settings.base!r} is quantised already: give the dense model and set model.quantization"
         )
     try:
-        size = measure(on_meta(config))
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        size = measure(on_meta(config, settings.allow_code))
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, ArithmeticError) as error:
         raise ModelError(f"model.base: {settings.base!r} cannot be loaded: {explain(error)}") from None
     packed = settings.nf4_weights == "packed"
     if settings.quantization == "nf4" and settings.nf4_weights == "auto":
@@ -111,7 +112,7 @@ def read_config(settings: Model) -> Any:
     """Return the configuration of a study's base model."""
     from transformers import AutoConfig
 
-    return from_pretrained(AutoConfig, settings, revision=settings.revision, trust_remote_code=False)
+    return from_pretrained(AutoConfig, settings, revision=settings.revision, trust_remote_code=settings.allow_code)
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from temporal_adapters.engines.model.folder import require_harmless
 from temporal_adapters.ground.errors import ModelError
 
 if TYPE_CHECKING:
@@ -53,7 +54,13 @@ def _has_driver() -> bool:
 
 
 def base_path(settings: Model) -> str:
-    """Return the folder or hub name of the base (``demo`` is the model that ships with the package)."""
+    """Return the folder or hub name of the base (``demo`` is the model that ships with the package).
+
+    Raises
+    ------
+    ModelError
+        If it is a file, or a folder that asks for more trust than the study gives (`folder.require_harmless`).
+    """
     if settings.base == "demo":
         return str(DEMO)
     folder = Path(settings.base).expanduser()
@@ -62,20 +69,24 @@ def base_path(settings: Model) -> str:
             f"model.base: {settings.base!r} is a file: run `ta base convert {settings.base} FOLDER` and set model.base"
             " to that folder"
         )
-    return str(folder) if folder.is_dir() else settings.base
+    if not folder.is_dir():
+        return settings.base
+    require_harmless(folder, settings.allow_code)
+    return str(folder)
 
 
 def digest_base(settings: Model) -> str:
     """Return the digest of the base's files (a folder) or of its name and commit (a hub model)."""
     where = Path(base_path(settings))
     if where.is_dir():
-        stamps = tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in _files(where))
+        stamps = tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in _files(where, settings.allow_code))
         return _digest_files(stamps)
     return hashlib.sha256(f"{settings.base}@{commit(settings)}".encode()).hexdigest()
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted({path for pattern in (*_WEIGHT_FILES, *_TOKENIZER_FILES) for path in folder.glob(pattern)})
+def _files(folder: Path, with_code: bool) -> list[Path]:
+    code = ("*.py",) if with_code else ()
+    return sorted({path for pattern in (*_WEIGHT_FILES, *_TOKENIZER_FILES, *code) for path in folder.glob(pattern)})
 
 
 @functools.cache

@@ -38,12 +38,12 @@ def measure(model: Any) -> Size:
     )
 
 
-def on_meta(config: Any) -> Any:
+def on_meta(config: Any, allow_code: bool = False) -> Any:
     """Return the model of `config` without weights."""
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config)
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=allow_code)
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -33,7 +33,7 @@ def load_tokenizer(settings: Model) -> Any:
         return from_pretrained(PreTrainedTokenizerFast, settings)
     from transformers import AutoTokenizer
 
-    return from_pretrained(AutoTokenizer, settings, revision=settings.revision, trust_remote_code=False)
+    return from_pretrained(AutoTokenizer, settings, revision=settings.revision, trust_remote_code=settings.allow_code)
 
 
 def _is_plain(folder: Path) -> bool:
@@ -50,7 +50,7 @@ def from_pretrained(loader: Any, settings: Model, **options: Any) -> Any:
     """Return what a class of the library loads from a study's base, or refuse it in one sentence."""
     try:
         return loader.from_pretrained(base_path(settings), **options)
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError, ArithmeticError) as error:
         from temporal_adapters.engines.model.weights import explain
 
         raise ModelError(

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from temporal_adapters.engines.model.folder import require_sizes
 from temporal_adapters.ground.errors import ModelError
 
 _SHOWN = 3  # names of weights in a sentence
@@ -39,7 +40,9 @@ def load_weights(folder: Path | str, **options: Any) -> Any:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    options = {"dtype": "auto", "trust_remote_code": False, **options}
+    if Path(folder).is_dir():
+        require_sizes(Path(folder))
+    options = {"dtype": "auto", "trust_remote_code": False, **options, "weights_only": True}
     damaged = (OSError, ValueError, RuntimeError, KeyError, EOFError, SafetensorError, pickle.UnpicklingError)
     try:
         with quiet():
@@ -59,6 +62,8 @@ def explain(error: Exception) -> str:
             "this model needs code of its own, which would have to be executed: it is not; use a model whose"
             " architecture transformers has built in"
         )
+    if "weights_only" in text or "Weights only load" in text:
+        return "its pickled weights ask for code to be run, which is never done: use a model saved as safetensors"
     if "Unrecognized configuration class" in text:
         kind = first.partition("<class '")[2].partition("'>")[0].rpartition(".")[2] or "this architecture"
         return f"{kind.removesuffix('Config')} is no causal decoder (or not one that transformers can build): use one"

@@ -179,7 +179,7 @@ def _sizes(study: Study) -> tuple[Size, int]:
         return found.size, found.n_lora(train.targets, train.n_last, train.r)
     from temporal_adapters.engines.model import find_targets, measure, on_meta, read_config, sizes
 
-    model = on_meta(read_config(study.model))
+    model = on_meta(read_config(study.model), study.model.allow_code)
     names = find_targets(model, train.targets, train.n_last)
     return measure(model), sum(sum(sizes(model.get_submodule(name))) for name in names) * train.r
 

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from temporal_adapters.study.config.base import Operational, RunText, Section
+from temporal_adapters.study.config.base import Later, Operational, RunText, Section
 
 
 class Model(Section):
@@ -17,6 +17,9 @@ class Model(Section):
 
     revision: str | None = None
     """Commit, tag or branch of a hub model; the commit it stands for is part of every key."""
+
+    allow_code: bool = Later(False)
+    """Run Python code that the base's files bring (`auto_map`) and read pickled weights: only for files you trust."""
 
     quantization: Literal["none", "nf4", "fp8"] = "none"
     """`nf4`: 4-bit NormalFloat, double quantisation (QLoRA); `fp8`: 8-bit floats on GPUs that compute with them."""
