@@ -98,8 +98,17 @@ ANSWERS = Schema(
 )
 """One row per adapter x item x wording x order x method x option.
 
-`adapter` is ``base`` (week and seed null) or ``2023-W14/seed-42``; `logprob` is natural-log, `clr` the centred
-log-ratio over substantive options, `share` sums to 1 over substantive options.
+`adapter` is ``base`` (week and seed null) or ``2023-W14/seed-42``; `clr` is the centred log-ratio over substantive
+options, `share` sums to 1 over them (`inclusion`: each option alone, no sum).
+
+`logprob` is the option's log-score s under `method`, in nats, and `base_logprob` the same of the base. It is the log of
+a probability under ``sequence``, ``sequence+end``, ``first``, ``label``, ``inclusion`` (yes against yes and no) and
+``permutation`` (mean over orders); under ``trie`` of one among the options alone; under ``pride`` with the base's
+position prior taken out, the sum over the options that change places kept. It is no log-probability under
+``token-mean`` and ``byte`` (nats per token, nats per UTF-8 byte, of the best form), ``pmi-dc``, ``contextual`` and
+``base`` (a difference of two, which may lie above 0), and ``legacy-v1`` to ``-v3`` (what the published script sums:
+tempered log-softmax over the vocabulary, over the options, raw logits). What the options take of the model's
+probability is `mass_valid`.
 """
 
 SERIES = Schema(

@@ -25,11 +25,15 @@ VERSION = 1
 HELD_OUT = "held_out"
 
 
-def tokens_expected(study: Study, run: RunFolder, corpus: WeekCorpus, tokenizer_digest: str) -> Expected:
-    """Return the folder that holds a week's blocks, with its settings and inputs."""
+def tokens_expected(study: Study, run: RunFolder, corpus: WeekCorpus, base_digest: str) -> Expected:
+    """Return the folder that holds a week's blocks, with its settings and inputs.
+
+    `base_digest` is the digest of the whole base (`digest_base`): its tokenizer lies among the files of the base, so
+    that other weights with the same tokenizer pack again. The input is recorded as ``tokenizer``.
+    """
     from temporal_adapters.study.config import scientific
 
-    inputs = {"corpus": corpus.sha256, "tokenizer": tokenizer_digest}
+    inputs = {"corpus": corpus.sha256, "tokenizer": base_digest}
     return Expected(run.tokens(corpus.label), "tokens", VERSION, {"tokens": scientific(study.tokens)}, inputs)
 
 
@@ -38,11 +42,22 @@ def build(
     run: RunFolder,
     corpora: Sequence[WeekCorpus],
     tokenizer: Any,
-    tokenizer_digest: str,
+    base_digest: str,
     *,
     listener: Listener = silent,
 ) -> None:
     """Pack the posts of `corpora`; weeks that are done are left alone.
+
+    Parameters
+    ----------
+    study, run
+        The study and its folder.
+    corpora
+        Weeks to pack.
+    tokenizer, base_digest
+        Tokenizer of the base, and the digest of the base.
+    listener
+        Hears of every week.
 
     Raises
     ------
@@ -50,7 +65,7 @@ def build(
         If a week's posts do not fill a single block.
     """
     for number, corpus in enumerate(corpora):
-        expected = tokens_expected(study, run, corpus, tokenizer_digest)
+        expected = tokens_expected(study, run, corpus, base_digest)
         make(expected, functools.partial(_write_week, study, corpus, tokenizer))
         listener(Tick("tokens", number + 1, len(corpora), "weeks", corpus.label))
 
