@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -118,10 +120,43 @@ def test_the_page_shows_every_wave_gaps_and_the_days_of_posts(tmp_path: Path, mo
     assert done.exit_code == 0, done.output
     reader = Cells()
     reader.feed((tmp_path / "page.html").read_text(encoding="utf-8"))
-    for wanted in ("2023-04-03 to 2023-04-09", "0.600", "1 weeks without a wave", "900", "Good"):
+    for wanted in ("2023-04-03 to 2023-04-09", "0.600", "1 week without a wave", "900", "Good"):
         assert wanted in reader.found
     assert "<script" not in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "2023-04-03 2023-04-05 2023-04-03    900   0.600   0.400" in done.output
+
+
+def page_of(folder: Path, days: list[date], renamed_from: int | None = None) -> str:
+    rows = ["date,question,option,value,n"]
+    for at, day in enumerate(days):
+        other = "Not sure" if renamed_from is not None and at >= renamed_from else "Don't know"
+        rows += [f"{day},mood,Good,{0.6 + at / 100:.2f},900", f"{day},mood,{other},0.1,900"]
+    (folder / "s.csv").write_text("\n".join(rows))
+    study = {"study": "s", "panel": {"paths": ["x.jsonl"]}, "survey": {"paths": ["s.csv"], "fieldwork_date": "start"}}
+    (folder / "study.yaml").write_text(json.dumps(study))
+    place = ["-s", str(folder / "study.yaml"), "--html", str(folder / "page.html")]
+    done = CliRunner().invoke(app, ["survey", "check", *place])
+    assert done.exit_code == 0, done.output
+    return (folder / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_lines_of_the_page_mark_gaps_and_breaks_and_a_level_option_runs_in_the_middle(tmp_path: Path) -> None:
+    days = [date(2023, 4, 3) + timedelta(weeks=week) for week in (0, 1, 2, 3, 6, 7, 8, 9)]
+    page = page_of(tmp_path, days, renamed_from=6)
+    lines = re.findall(r"<svg.*?</svg>", page)
+    assert len(lines) == 3
+    assert all("<title>no wave between 2023-04-24 and 2023-05-15</title>" in line for line in lines)
+    assert [line.count('class="turn"') for line in lines] == [1, 0, 1]  # Don't know, Good, Not sure
+    # By hand: 36 high, so the middle is 18; 256 wide for 63 days, so the break at day 56 is at 2 + 256 * 56 / 63.
+    assert set(re.findall(r",([\d.]+)[ \"]", lines[0])) == {"18.0"}
+    assert f'x1="{2 + 256 * 56 / 63:.1f}"' in lines[2]
+
+
+def test_waves_of_every_fourth_week_are_no_gaps(tmp_path: Path) -> None:
+    page = page_of(tmp_path, [date(2023, 4, 3) + timedelta(weeks=4 * at) for at in range(6)])
+    assert 'class="hole"' not in page
+    assert "without a wave" not in page
+    assert page.count("<polyline") == 2
 
 
 def test_long_questions_lose_their_middle_and_lines_fit_the_terminal(tmp_path: Path) -> None:

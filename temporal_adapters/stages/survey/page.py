@@ -6,8 +6,9 @@ Takes observations, series and sentences, writes HTML. Knows no study.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +19,7 @@ from temporal_adapters.stages.survey.names import Break
 from temporal_adapters.stages.survey.observations import Observations
 
 _STYLE = """
+:root{color-scheme:light dark}
 body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1b1f24;background:#fff}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.5rem 0 1.5rem}
 th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #d0d7de}
@@ -25,9 +27,12 @@ th:first-child,td:first-child{text-align:left}
 thead th{position:sticky;top:0;background:#fff}
 .gap td{color:#8c2d04;background:#fff4e5}
 .break td{border-top:2px solid #b30000}
-.wide{overflow-x:auto}svg{display:block}li{margin:.2rem 0}
+.wide{overflow:auto;max-height:85vh}.wide td{white-space:nowrap}.wide th{max-width:11rem;vertical-align:bottom}
+.series,td.series{text-align:left;max-width:17rem}.hole{fill:#ffd8a8}.turn{stroke:#b30000;stroke-width:1.5}
+@media print{.wide{max-height:none}}svg{display:block}li{margin:.2rem 0}
 @media (prefers-color-scheme:dark){body,thead th{background:#0d1117;color:#e6edf3}
-.gap td{background:#2d1a05;color:#ffb77c}th,td{border-color:#30363d}}
+.gap td{background:#2d1a05;color:#ffb77c}th,td{border-color:#30363d}
+.hole{fill:#5c3a10}.turn,.break td{stroke:#ff6b6b;border-top-color:#ff6b6b}}
 """
 _WIDTH, _HEIGHT = 260, 36
 
@@ -61,7 +66,8 @@ def write_page(
     parts = [f"<h1>{escape(source)}</h1>", _said([*observed.notes, *(one.sentence for one in breaks), *sentences])]
     for (item,), part in series.group_by("item", maintain_order=True):
         waves = observed.frame.filter(pl.col("item") == item)
-        parts.append(f"<h2>{escape(str(item))}</h2>{_options(part)}{_waves(waves, aligned, breaks)}")
+        turns = [one for one in breaks if one.item == item]
+        parts.append(f"<h2>{escape(str(item))}</h2>{_options(part, turns)}{_waves(waves, aligned, turns)}")
     parts.append(_mapped(observed.mapped))
     body = "\n".join(parts)
     path.write_text(
@@ -75,45 +81,71 @@ def _said(sentences: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in sentences)}</ul>" if sentences else ""
 
 
-def _options(part: pl.DataFrame) -> str:
+def _options(part: pl.DataFrame, breaks: Sequence[Break]) -> str:
     weeks = part["week"].unique().sort().to_list()
     rows = []
     for (option,), one in part.group_by("option", maintain_order=True):
         values = dict(one.select("week", "value").rows())
         mean, low, high = (sum(values.values()) / len(values), min(values.values()), max(values.values()))
+        turns = [found.first for found in breaks if option in (found.before, found.after)]
         cells = f"<td>{len(values)}</td><td>{mean:.3f}</td><td>{low:.3f}</td><td>{high:.3f}</td>"
-        rows.append(f"<tr><td>{escape(str(option))}</td>{cells}<td>{_line(values, weeks[0], weeks[-1])}</td></tr>")
-    head = "<tr><th>option</th><th>weeks</th><th>mean</th><th>low</th><th>high</th><th>series</th></tr>"
-    return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
+        drawn = _line(values, weeks, turns)
+        rows.append(f'<tr><td>{escape(str(option))}</td>{cells}<td class="series">{drawn}</td></tr>')
+    said = f"{weeks[0]} to {weeks[-1]}, each from its low to its high"
+    head = f'<th>weeks</th><th>mean</th><th>low</th><th>high</th><th class="series">{said}</th>'
+    return f"<table><thead><tr><th>option</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _line(values: Mapping[date, float], first: date, last: date) -> str:
-    """Return a series as a small line, interrupted where a week has no wave."""
-    span, low = max((last - first).days, 1), min(values.values())
-    height = max(max(values.values()) - low, 1e-9)
-    stretches: list[list[str]] = []
+def _line(values: Mapping[date, float], weeks: Sequence[date], turns: Sequence[date]) -> str:
+    """Return a series as a small line, interrupted where a week has no wave; gaps of all options and breaks marked."""
+    span, low, most = max((weeks[-1] - weeks[0]).days, 1), min(values.values()), _most_apart(weeks)
+    height = max(values.values()) - low
+
+    def across(day: date) -> float:
+        return 2 + (_WIDTH - 4) * (day - weeks[0]).days / span
+
+    stretches: list[list[tuple[float, float]]] = []
     before: date | None = None
     for week in sorted(values):
-        x = 2 + (_WIDTH - 4) * (week - first).days / span
-        y = _HEIGHT - 3 - (_HEIGHT - 6) * (values[week] - low) / height
-        if before is None or week - before > WEEK:
+        y = _HEIGHT - 3 - (_HEIGHT - 6) * ((values[week] - low) / height if height > 0 else 0.5)
+        if before is None or week - before > most:
             stretches.append([])
-        stretches[-1].append(f"{x:.1f},{y:.1f}")
+        stretches[-1].append((across(week), y))
         before = week
-    drawn = "".join(
-        f'<polyline points="{" ".join(points)}" fill="none" stroke="currentColor" stroke-width="1.2"/>'
-        if len(points) > 1
-        else f'<circle cx="{points[0].split(",")[0]}" cy="{points[0].split(",")[1]}" r="1.5" fill="currentColor"/>'
-        for points in stretches
+    holes = "".join(
+        f'<rect class="hole" x="{across(left):.1f}" y="0" width="{across(right) - across(left):.1f}"'
+        f' height="{_HEIGHT}"><title>no wave between {left} and {right}</title></rect>'
+        for left, right in pairwise(weeks)
+        if right - left > most
     )
-    return f'<svg role="img" aria-label="series" width="{_WIDTH}" height="{_HEIGHT}">{drawn}</svg>'
+    marks = "".join(
+        f'<line class="turn" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{_HEIGHT}"><title>break: {day}</title></line>'
+        for day in turns
+        for x in [across(day)]
+    )
+    drawn = "".join(map(_stretch, stretches))
+    return f'<svg role="img" aria-label="series" width="{_WIDTH}" height="{_HEIGHT}">{holes}{marks}{drawn}</svg>'
+
+
+def _most_apart(days: Sequence[date]) -> timedelta:
+    """Return the distance beyond which a wave is missing: one and a half times the usual one, so months are no gaps."""
+    apart = sorted(right - left for left, right in pairwise(days))
+    return 1.5 * max(apart[len(apart) // 2], WEEK) if apart else WEEK
+
+
+def _stretch(points: Sequence[tuple[float, float]]) -> str:
+    if len(points) == 1:
+        return f'<circle cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="1.5" fill="currentColor"/>'
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{path}" fill="none" stroke="currentColor" stroke-width="1.2"/>'
 
 
 def _waves(waves: pl.DataFrame, aligned: Sequence[Aligned], breaks: Sequence[Break]) -> str:
     options = waves["option"].unique(maintain_order=True).to_list()
     head = "".join(f"<th>{escape(str(option))}</th>" for option in options)
     days = {(one.start, one.end): one for one in aligned}
-    firsts = {one.first for one in breaks if one.item in waves["item"].to_list()}
+    firsts = {one.first for one in breaks}
+    most = _most_apart(sorted({one.first for one in aligned if one.first is not None}))
     rows, before = [], None
     for (start, end), wave in waves.sort("start", "end").group_by("start", "end", maintain_order=True):
         one = days.get((start, end))
@@ -121,9 +153,10 @@ def _waves(waves: pl.DataFrame, aligned: Sequence[Aligned], breaks: Sequence[Bre
         cells = "".join(f"<td>{_number(values.get(option))}</td>" for option in options)
         posts = f"{one.first} to {one.last}" if one is not None and one.first is not None else "no posts"
         if one is not None and one.first is not None:
-            if before is not None and one.first - before > WEEK:
+            if before is not None and one.first - before > most:
                 n_lost = (one.first - before) // WEEK - 1
-                rows.append(f'<tr class="gap"><td colspan="{4 + len(options)}">{n_lost} weeks without a wave</td></tr>')
+                lost = f"{n_lost} week{'' if n_lost == 1 else 's'} without a wave"
+                rows.append(f'<tr class="gap"><td colspan="{4 + len(options)}">{lost}</td></tr>')
             before = one.first
         n = wave["n"].max()
         kind = ' class="break"' if start in firsts else ""
