@@ -209,3 +209,14 @@ def level_chart(labels: Sequence[str], rows: Sequence[tuple[str, Sequence[Value]
     lines = [line(x, y, values, f"line kind-{place % N_KINDS}") for place, (_, values) in enumerate(rows)]
     grid = horizontal_grid(y, _LEFT, x.stop, at, digits_for(at))
     return svg(width, height, words, grid, _week_ticks(x, labels, height), lines)
+
+
+def compared_chart(labels: Sequence[str], rows: Sequence[tuple[str, Sequence[Value]]], words: str) -> Markup:
+    """Return one line per row over the weeks on a common scale of any sign."""
+    width, height = WIDE
+    low, high = spread([value for _, values in rows for value in values])
+    x, y = _frame(WIDE, len(labels), low, high)
+    at = ticks(low, high)
+    lines = [line(x, y, values, f"line kind-{place % N_KINDS}") for place, (_, values) in enumerate(rows)]
+    grid = horizontal_grid(y, _LEFT, x.stop, at, digits_for(at))
+    return svg(width, height, words, grid, _week_ticks(x, labels, height), lines)

@@ -4,7 +4,8 @@ Takes the material of a report and an empty folder, gives files. Knows no statis
 
     index.html
     figures/   series-<item>.svg .pdf .png, lags-<item>, scatter-<item>, panel, recovery
-    tables/    findings, series, spread, lags, weeks, mass, trust, placebos, recovery, instrument; as .csv and .parquet
+    tables/    findings, series, spread, lags, weeks, mass, trust, placebos, recovery, instrument,
+               reader, coverage; as .csv and .parquet
     methods.md  bibliography.bib
 """
 
@@ -21,11 +22,13 @@ import polars as pl
 from temporal_adapters.ground.progress import Listener, Tick, silent
 from temporal_adapters.ground.tables import write_csv
 from temporal_adapters.stages.report import figures, methods, page
+from temporal_adapters.stages.report.coverage import coverage_table
 from temporal_adapters.stages.report.instrument import instrument_table
-from temporal_adapters.stages.report.material import Material
+from temporal_adapters.stages.report.material import Material, Stale
 from temporal_adapters.stages.report.option import Finding, OptionView, option_views
 from temporal_adapters.stages.report.placebos import placebo_table
 from temporal_adapters.stages.report.quality import mass_table, trust_table
+from temporal_adapters.stages.report.reader import reader_table
 
 
 def write(material: Material, folder: Path, listener: Listener = silent) -> int:
@@ -54,6 +57,8 @@ def tables(material: Material, views: list[OptionView]) -> dict[str, pl.DataFram
         "placebos": placebo_table(material),
         "recovery": _recovery(material),
         "instrument": instrument_table(material),
+        "reader": reader_table(material),
+        "coverage": _coverage(material),
     }
     return {name: frame for name, frame in found.items() if frame.height}
 
@@ -84,6 +89,11 @@ def _recovery(material: Material) -> pl.DataFrame:
     options = material.recovery.options if material.recovery else {}
     rows = [{"option": option, **one} for option, one in options.items()]
     return pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame()
+
+
+def _coverage(material: Material) -> pl.DataFrame:
+    found = material.coverage
+    return pl.DataFrame() if found is None or isinstance(found, Stale) else coverage_table(found)
 
 
 def _write_tables(material: Material, views: list[OptionView], folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Everything that a report shows, gathered from one run folder.
 
 Takes a study and its run folder, gives `Material`: tables and records. Knows no figure and no page. The only module of
-the report that reads files.
+the report that reads tables and documents.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import polars as pl
 from temporal_adapters.ground.dates import WEEK, week_label
 from temporal_adapters.ground.errors import ReportError
 from temporal_adapters.ground.tables import ADAPTERS, ANSWERS, LAGS, SERIES, check
+from temporal_adapters.stages.report.readings import is_current
 from temporal_adapters.stages.series import SPREAD
 from temporal_adapters.study import questionnaire
 from temporal_adapters.study.artifacts import (
@@ -56,6 +57,8 @@ class Material:
         The tables of the same name; empty where the study has none.
     spread
         Ranges of seeds and wordings around the adapters' series (`temporal_adapters.stages.series.SPREAD`).
+    reader
+        The reader's series; `Stale` where it is of other posts, another base or scale; None without one.
     results
         What `ta correlate` found; None without a survey.
     trust
@@ -90,6 +93,7 @@ class Material:
     series: pl.DataFrame
     lags: pl.DataFrame
     spread: pl.DataFrame = field(default_factory=SPREAD.empty)
+    reader: pl.DataFrame | Stale | None = None
     results: Results | None = None
     trust: Trust | None = None
     questions: Mapping[str, str] = field(default_factory=dict)
@@ -148,6 +152,10 @@ def inputs(study: Study, run: RunFolder) -> dict[str, str]:
     mixing = read_manifest(run.mixed)
     if mixing is not None:
         found["mixing"] = digest_json([mixing.key, mixing.outputs, recipe(study), sorted(_bases(study, run))])
+    reading = read_manifest(run.read) if study.read is not None else None
+    if reading is not None:
+        is_shown = is_current(study, run, reading, _bases(study, run))
+        found["read"] = digest_json([reading.key, reading.outputs, is_shown])
     counted = Coverage.read(run)
     if counted is not None:
         found["coverage"] = digest_json([counted.values(), counted.is_of(scientific(study.panel))])
@@ -181,6 +189,7 @@ def gather(study: Study, run: RunFolder) -> Material:
         series=series,
         lags=_table(run.lags_table, LAGS),
         spread=_table(run.spread_table, SPREAD).filter(pl.col("scale") == study.series.scale),
+        reader=_reader(study, run),
         results=Results.read(run),
         trust=Trust.read(run),
         questions={item.name: item.title or item.name for item in items},
@@ -201,6 +210,13 @@ def gather(study: Study, run: RunFolder) -> Material:
 def _proof(run: RunFolder) -> pl.DataFrame | None:
     path = run.proof / "losses.parquet"
     return pl.read_parquet(path) if path.is_file() else None
+
+
+def _reader(study: Study, run: RunFolder) -> pl.DataFrame | Stale | None:
+    manifest = read_manifest(run.read) if study.read is not None else None
+    if manifest is None:
+        return None
+    return _table(run.read / SERIES_FILE, SERIES) if is_current(study, run, manifest, _bases(study, run)) else Stale()
 
 
 def _coverage(study: Study, run: RunFolder) -> Coverage | Stale | None:

@@ -18,6 +18,7 @@ from temporal_adapters.stages.report import (
     placebos,
     proof,
     quality,
+    reader,
     results,
     sections,
 )
@@ -39,6 +40,7 @@ def render(material: Material, views: list[OptionView]) -> str:
         coverage.coverage(material),
         cards.options(material, views),
         explorer.explorer(material, views),
+        reader.reader(material),
         quality.trust(material),
         placebos.placebos(material),
         quality.mass(material),
