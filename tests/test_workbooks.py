@@ -22,16 +22,16 @@ HEAD = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/m
 TAIL = "</sheetData></worksheet>"
 
 
-def rewritten(path, write):
-    """Save a plain workbook and let `write` give the first sheet's XML to an open member."""
+def rewritten(path, write, part=SHEET):
+    """Save a plain workbook and let `write` give the XML of a part to an open member."""
     book = openpyxl.Workbook()
     book.active.append(["date", "share"])
     plain = path.with_suffix(".plain")
     book.save(plain)
     with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
+        for name in dict.fromkeys([*old.namelist(), part]):
             with new.open(name, "w", force_zip64=False) as file:
-                write(file) if name == SHEET else file.write(old.read(name))
+                write(file) if name == part else file.write(old.read(name))
     plain.unlink()
     return path
 
@@ -75,6 +75,26 @@ def test_a_small_workbook_of_a_gigabyte_is_refused_before_it_is_read(tmp_path):
 def test_one_cell_in_the_last_corner_or_a_merged_sheet_is_no_sheet_of_billions_of_cells(tmp_path, body):
     path = rewritten(tmp_path / "far.xlsx", lambda file: file.write((HEAD + body).encode()))
     refused_everywhere(path, "more than 4,000,000 cells")
+
+
+@pytest.mark.parametrize(
+    ("part", "root", "piece", "n"),
+    [("xl/sharedStrings.xml", "sst", "<si><t>ab</t></si>", 8_000), ("xl/styles.xml", "styleSheet", "<xf/>", 2_000)],
+)
+def test_millions_of_strings_or_styles_are_refused_by_readers_that_stream_too(tmp_path, part, root, piece, n):
+    head = f'<{root} xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+
+    def write(file):
+        file.write(head.encode())
+        for _ in range(n):
+            file.write(piece.encode() * 1_000)
+        file.write(f"</{root}>".encode())
+
+    path = rewritten(tmp_path / "many.xlsx", write, part)
+    match = "more than .* strings, styles or links"
+    with pytest.raises(PanelError, match=match):
+        list(open_sources(path, PANEL))
+    refused_everywhere(path, f"{match}|more than 50 times its size")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])

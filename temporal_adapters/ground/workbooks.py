@@ -19,6 +19,9 @@ from temporal_adapters.ground.errors import TemporalAdaptersError
 MOST_CELLS = 4_000_000
 """Cells of all sheets, gaps and merged areas counted: about 1 GB in openpyxl."""
 
+MOST_PARTS = 1_000_000
+"""Styles, links, notes and whatever else is no cell, in one part: openpyxl makes an object of half a kB of each."""
+
 MOST_EXPANSION = 50.0
 """Unpacked bytes per byte of a file: sheets that people save have 5 to 20."""
 
@@ -26,6 +29,8 @@ FREE_BYTES = 64 << 20
 """Unpacked bytes from which the expansion counts."""
 
 _READ_BYTES = 1 << 20
+_OF_CELLS = frozenset({"c", "v", "f", "is", "t", "row"})
+_STRINGS = "sharedstrings.xml"
 _PLACE = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
 
 Refuse = Callable[[str], TemporalAdaptersError]
@@ -85,7 +90,8 @@ def require_modest(
             left = cells
             for member in archive.infolist():
                 if member.filename.lower().endswith((".xml", ".rels", ".vml")):
-                    count = _Look(refuse, left).read(archive.open(member))
+                    most_parts = MOST_CELLS if member.filename.lower().endswith(_STRINGS) else MOST_PARTS
+                    count = _Look(refuse, left, most_parts).read(archive.open(member))
                     left = None if left is None else left - count
     except expat.ExpatError as error:
         raise refuse(f"is a damaged xlsx workbook (XML: {expat.ErrorString(error.code)}): save it again") from None
@@ -103,16 +109,15 @@ def _require_size(path: Path, archive: zipfile.ZipFile, refuse: Refuse, most: fl
 class _Look:
     """One pass of expat over a part of a workbook: no document type, and not too many cells."""
 
-    def __init__(self, refuse: Refuse, left: int | None) -> None:
-        self._refuse, self._left = refuse, left
-        self._met = self._merged = self._row = self._column = 0
+    def __init__(self, refuse: Refuse, left: int | None, most_parts: int) -> None:
+        self._refuse, self._left, self._most_parts = refuse, left, most_parts
+        self._parts = self._met = self._merged = self._row = self._column = 0
 
     def read(self, file: Any) -> int:
         """Return the number of cells that a sheet would have in memory (0 for other parts)."""
         parser = expat.ParserCreate()
         parser.StartDoctypeDeclHandler = self._doctype
-        if self._left is not None:
-            parser.StartElementHandler = self._element
+        parser.StartElementHandler = self._element
         with file:
             while data := file.read(_READ_BYTES):
                 parser.Parse(data, False)
@@ -126,6 +131,10 @@ class _Look:
         return max(self._met, self._row * self._column) + self._merged
 
     def _require(self) -> None:
+        if self._parts > self._most_parts:
+            raise self._refuse(
+                f"holds more than {self._most_parts:,} strings, styles or links in one part: save it as CSV"
+            )
         if self._left is not None and self._cells > self._left:
             raise self._refuse(
                 f"would have more than {MOST_CELLS:,} cells in memory (empty ones between filled ones counted): remove"
@@ -138,6 +147,8 @@ class _Look:
 
     def _element(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
+        if name not in _OF_CELLS:
+            self._parts += 1
         if name == "c":
             self._met += 1
             self._reach(attributes.get("r", ""))
