@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from tiny import save_tiny_base
 from typer.testing import CliRunner
 
+from temporal_adapters import line
 from temporal_adapters.cli import app
 from temporal_adapters.ground.errors import ConfigError, MixError
 from temporal_adapters.proof import mix
@@ -368,14 +369,17 @@ def test_checkpoints_beyond_the_training_are_refused_before_it(tmp_path: Path, b
     assert not list((run.root / "mix").rglob("adapter_model.safetensors"))
 
 
-def test_adapters_that_are_missing_are_not_passed_over(tmp_path: Path, base_folder: Path) -> None:
+def test_adapters_that_are_missing_are_not_passed_over(
+    tmp_path: Path, base_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study, run = open_study(tmp_path, base_folder)
 
-    def lazy(own: Study, folder: RunFolder, **more: Any) -> list[train.Item]:
-        return train.run(own, folder, weeks=["share-0-seed-1"])
+    def lazy(work: line.Work) -> list[train.Item]:
+        return train.run(work.study, work.run, weeks=["share-0-seed-1"])
 
+    monkeypatch.setattr(line, "train", lazy)
     with pytest.raises(MixError, match="5 adapters are not done"):
-        mix.run(study, run, trainer=lazy)
+        mix.run(study, run)
 
 
 def test_the_command_takes_everything_on_its_line_and_prints_numbers(

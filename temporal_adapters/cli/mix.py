@@ -89,13 +89,9 @@ def _mix(
 
 def stage(session: Session, engine: Engine | None = None) -> Mixed:
     """Run the mixing experiment of the session's study; return its summary."""
-    import functools
-
-    from temporal_adapters import scale
     from temporal_adapters.proof import mix
 
-    trainer = functools.partial(scale.train, engine=engine or scale.Engine())
-    return mix.run(session.study, session.run, trainer=trainer, listener=session.display)
+    return mix.run(session.study, session.run, engine=engine, listener=session.display)
 
 
 def _say(session: Session, found: Mixed) -> None:

@@ -6,10 +6,11 @@ Takes a study and its run folder, gives ``mix/curve/``: the curves, their statis
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from temporal_adapters import line
 from temporal_adapters.engines.model import digest_base
 from temporal_adapters.ground.errors import MixError
 from temporal_adapters.ground.progress import Listener, silent
@@ -29,24 +30,24 @@ from temporal_adapters.study.artifacts import (
 )
 from temporal_adapters.study.config import Study, recipe, scientific
 
+if TYPE_CHECKING:
+    from temporal_adapters.scale import Engine
+
 STAGE, VERSION = "mix-curve", 1
 TABLE = "curve.parquet"
 
 _FIGURE_SETTINGS = ("figures", "width_cm", "dpi")
 
-Trainer = Callable[..., Sequence[train.Item]]
-"""Trains what is missing, called as ``trainer(study, run, listener=...)``: `train.run`, or an engine's."""
 
-
-def run(study: Study, run: RunFolder, *, trainer: Trainer = train.run, listener: Listener = silent) -> Mixed:
+def run(study: Study, run: RunFolder, *, engine: Engine | None = None, listener: Listener = silent) -> Mixed:
     """Run the experiment and return its summary, the content of `mix.json`.
 
     Parameters
     ----------
     study, run
         The study and its run folder; everything is written below ``mix/`` of it.
-    trainer
-        Who trains.
+    engine
+        Where training runs; None: on this machine, with as many workers as pay.
     listener
         Hears of progress in training and asking.
 
@@ -62,13 +63,10 @@ def run(study: Study, run: RunFolder, *, trainer: Trainer = train.run, listener:
     draw.build(found.study, found.run, found.settings)
     todo = [item for item in train.items(found.study, found.run) if not item.is_done]
     if todo:
-        from temporal_adapters.line import check_questions
-        from temporal_adapters.stages.train import prepare_tokens
-
-        check_questions(found.study)
-        prepare_tokens(found.study, found.run, todo, listener)
+        line.check_questions(found.study)
+        train.prepare_tokens(found.study, found.run, todo, listener)
         require_steps(found, todo)
-        trainer(found.study, found.run, listener=listener)
+        line.train(line.Work(found.study, found.run, engine, listener))
     probe.run(found.study, found.run, targets=models(found), listener=listener)
     wanted = expected(found)
     make(wanted, lambda folder: _write(found, question, folder))
@@ -160,11 +158,9 @@ def plan(study: Study, run: RunFolder, gpu: str) -> Plan:
     MixError
         If it cannot be run.
     """
-    from temporal_adapters.line import check_questions
-
     found = experiment(study, run)
     find_question(probe.load_questionnaires(found.study), found.settings)
-    check_questions(found.study)
+    line.check_questions(found.study)
     with tempfile.TemporaryDirectory() as folder:
         drawn = RunFolder(Path(folder))
         draw.build(found.study, drawn, found.settings)
