@@ -171,6 +171,16 @@ def test_the_series_is_a_baseline_as_correlate_takes_it(study, folder):
     assert reader.sort(key).select(*key, "value").equals(ours.sort(key).select(*key, "value"))
 
 
+def test_the_report_takes_what_the_stage_wrote_for_the_studys_and_not_for_another_base(study):
+    from temporal_adapters.engines.model import digest_base
+    from temporal_adapters.stages.report.readings import is_current
+
+    written, run = study
+    manifest = stage.build(written, run)
+    assert is_current(written, run, manifest, {digest_base(written.model)})
+    assert not is_current(written, run, manifest, {"0" * 64})
+
+
 def test_another_weight_does_not_read_again(study, folder):
     line.read(line.Work(*study))
     before = [read_manifest(study[1].reading(label)).created for label in ("2023-W14", "2023-W15")]
