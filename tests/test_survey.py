@@ -309,7 +309,7 @@ def test_a_wave_with_interview_days_begins_and_ends_with_them(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("t.xlsx", "no zip", "cannot be read as an xlsx file"),
+        ("t.xlsx", "no zip", "cannot be read as an xlsx workbook"),
         ("t.sav", "no sav", "cannot be read as an SPSS or Stata file"),
         ("t.csv", "", "the file is empty"),
         ("t.csv", "date,question,option,value\n2023-04-03,a\n", "row 2 has 2 cells, the header has 4"),
