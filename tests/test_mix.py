@@ -418,9 +418,9 @@ def test_on_the_demos_base_the_answers_follow_the_mixture(tmp_path: Path) -> Non
     settings = ["simulate.seed=2100", "mix.shares=[0, 0.25, 0.5, 0.75, 1]", "mix.seeds=[1, 2]", "mix.n_posts=200"]
     study = load_study("demo", tmp_path, settings)
     found = mix.run(study, RunFolder(tmp_path / "demo"))
-    assert found["options"]["Happy"]["spearman"]["mean"] >= 0.9
-    assert found["options"]["Sad"]["spearman"]["mean"] <= -0.9
-    assert found["options"]["Happy"]["slope"]["mean"] > 0.15
-    assert found["calibration"]["answer"]["rmse"] < 0.5 * found["calibration"]["answer"]["rmse_guess"]
+    assert found.options["Happy"]["spearman"]["mean"] >= 0.9
+    assert found.options["Sad"]["spearman"]["mean"] <= -0.9
+    assert found.options["Happy"]["slope"]["mean"] > 0.15
+    assert found.calibration["answer"]["rmse"] < 0.5 * found.calibration["answer"]["rmse_guess"]
     manifest = read_manifest(tmp_path / "demo/mix/weeks")
     assert manifest is not None and manifest.facts["origin"] == "simulated posts"
