@@ -272,7 +272,7 @@ def test_labels_of_a_data_file_are_imported(ending: str, tmp_path: Path) -> None
 
 
 def test_a_damaged_workbook_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(QuestionnaireError, match="cannot be read as an XLSForm workbook"):
+    with pytest.raises(QuestionnaireError, match="cannot be read as an xlsx workbook"):
         import_file(write(tmp_path, "no workbook", "x.xlsx"))
     with pytest.raises(QuestionnaireError, match=r"cannot import \.pdf"):
         import_file(write(tmp_path, "", "x.pdf"))
