@@ -48,10 +48,18 @@ def train(
     if not todo:
         return wanted
     prepare_tokens(study, run, todo, listener)
-    ensure_study(study, run, {item.corpus.label for item in todo})
+    if _can_try(study, engine):
+        ensure_study(study, run, {item.corpus.label for item in todo})
     sizes = n_tokens(study, run, todo)
     STARTED[engine.name].train(study, run, todo, sizes, engine, listener)
     return [item for item in wanted if item.is_done]
+
+
+def _can_try(study: Study, engine: Engine) -> bool:
+    """Return whether this machine can try the base: the head of a cluster may lack the GPUs that its workers have."""
+    from temporal_adapters.engines.model import has_gpu
+
+    return engine.name == "local" or study.model.device != "cuda" or has_gpu()
 
 
 def probe(study: Study, run: RunFolder, *, engine: Engine = _LOCAL, listener: Listener = silent) -> Manifest:

@@ -24,6 +24,7 @@ from .depth import states_below as states_below
 from .identity import DEMO as DEMO
 from .identity import base_path as base_path
 from .identity import digest_base as digest_base
+from .identity import has_gpu as has_gpu
 from .identity import precision as precision
 from .kernels import Kernels as Kernels
 from .kernels import available as available

@@ -29,11 +29,11 @@ def precision(settings: Model) -> str:
     """Return the precision that a study computes in here: part of every key, since `auto` depends on the machine."""
     if settings.dtype != "auto":
         return settings.dtype
-    on_gpu = settings.device == "cuda" or (settings.device == "auto" and _has_gpu())
+    on_gpu = settings.device == "cuda" or (settings.device == "auto" and has_gpu())
     return "bfloat16" if on_gpu else "float32"
 
 
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
     """Return what PyTorch says; where no driver is installed it is not even loaded to say no."""
     if "torch" not in sys.modules and not _has_driver():
         return False
