@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.ground.errors import (
@@ -23,6 +24,9 @@ from temporal_adapters.ground.errors import (
     ValidityError,
 )
 from temporal_adapters.ground.progress import Listener, silent
+from temporal_adapters.stages import correlate, report, series, trust, weeks
+from temporal_adapters.stages import probe as probing
+from temporal_adapters.stages import train as training
 from temporal_adapters.study.artifacts import load_table
 
 if TYPE_CHECKING:
@@ -185,8 +189,6 @@ def _finished(ask: Ask, work: Work) -> Manifest | None:
 def _weeks(work: Work) -> None:
     manifest = _finished(_corpora, work)
     if manifest is None:
-        from temporal_adapters.stages import weeks
-
         manifest = weeks.build(work.study, work.run, listener=work.listener)
     facts = manifest.facts
     work.say(f"weeks: {facts['n_posts']} posts in {len(facts['weeks'])} weeks")
@@ -351,15 +353,11 @@ def _read(work: Work) -> None:
 
 
 def _series(work: Work) -> None:
-    from temporal_adapters.stages import series
-
     facts = series.build(work.study, work.run, lambda: _said_others(work)).facts
     work.say(f"series: {facts['options']} options over {facts['weeks']} weeks on the scale {facts['scale']}")
 
 
 def _correlate(work: Work) -> None:
-    from temporal_adapters.stages import correlate, trust
-
     correlate.run(work.study, work.run)
     if _finished(_trust, work) is None:
         trust.run(work.study, work.run)
@@ -388,8 +386,6 @@ def _report(work: Work) -> None:
 
     manifest = _finished(_page, work)
     if manifest is None:
-        from temporal_adapters.stages import report
-
         manifest = report.build(work.study, work.run, listener=work.listener)
     facts = manifest.facts
     work.say(f"report: {facts['n_options']} options over {facts['n_weeks']} weeks")
@@ -461,14 +457,21 @@ def _link(study: Study, settings: Survey) -> Linked:
 # What each stage expects on disk; nothing heavy is imported to know it.
 
 
+def _face(stage: ModuleType) -> Ask:
+    """Return who asks the face of a stage, which loads the room behind it only then."""
+
+    def ask(study: Study, run: RunFolder) -> Sequence[Expected]:
+        return list(stage.expected(study, run))
+
+    return ask
+
+
+_corpora, _adapters, _answers = _face(weeks), _face(training), _face(probing)
+_pooled, _lags, _trust, _page = _face(series), _face(correlate), _face(trust), _face(report)
+
+
 def _world(study: Study, run: RunFolder) -> Sequence[Expected]:
     from temporal_adapters.worlds.stage import expected
-
-    return expected(study, run)
-
-
-def _corpora(study: Study, run: RunFolder) -> Sequence[Expected]:
-    from temporal_adapters.stages.weeks import expected
 
     return expected(study, run)
 
@@ -479,44 +482,8 @@ def _base(study: Study, run: RunFolder) -> Sequence[Expected]:
     return expected(study, run)
 
 
-def _adapters(study: Study, run: RunFolder) -> Sequence[Expected]:
-    from temporal_adapters.stages.train import expected
-
-    return expected(study, run)
-
-
-def _answers(study: Study, run: RunFolder) -> Sequence[Expected]:
-    from temporal_adapters.stages.probe import expected
-
-    return expected(study, run)
-
-
 def _readings(study: Study, run: RunFolder) -> Sequence[Expected]:
     from temporal_adapters.stages.read.stage import expected
-
-    return expected(study, run)
-
-
-def _pooled(study: Study, run: RunFolder) -> Sequence[Expected]:
-    from temporal_adapters.stages.series import expected
-
-    return expected(study, run)
-
-
-def _lags(study: Study, run: RunFolder) -> Sequence[Expected]:
-    from temporal_adapters.stages.correlate import expected
-
-    return expected(study, run)
-
-
-def _trust(study: Study, run: RunFolder) -> Sequence[Expected]:
-    from temporal_adapters.stages.trust import expected
-
-    return expected(study, run)
-
-
-def _page(study: Study, run: RunFolder) -> Sequence[Expected]:
-    from temporal_adapters.stages.report import expected
 
     return expected(study, run)
 
