@@ -56,11 +56,12 @@ def row(number: int = 0, **more: Any) -> dict[str, Any]:
     "written",
     [
         lambda n: f"{ID + n * 7_919:.5E}",
+        lambda n: f"{ID + n * 7_919:.5E}".replace(".", ","),
         lambda n: str((ID + n * 7_919) // 10_000 * 10_000),
         lambda n: f"{float(ID + n * 7_919):.1f}",
         lambda n: str(int(float(ID + n * 7_919_391_101))),
     ],
-    ids=["exponent", "fifteen digits", "float with .0", "float as a whole number"],
+    ids=["exponent", "exponent with a decimal comma", "fifteen digits", "float with .0", "float as a whole number"],
 )
 @pytest.mark.parametrize("column", ["post_id", "user_id"])
 def test_ids_that_lost_digits_are_refused_with_their_count_and_the_cure(
@@ -77,6 +78,12 @@ def test_ids_that_only_gained_point_zero_or_an_x_are_mended_and_counted(tmp_path
     assert facts["repaired"] == {"id_with_point_zero": 5, "id_with_x": 5}
     assert sorted(posts(tmp_path)["post_id"]) == [str(123_456 + n) for n in range(5)]
     assert set(posts(tmp_path)["user_id"]) == {"900000000000000101"}
+
+
+def test_a_time_that_only_lacks_its_zone_is_not_called_unreadable(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", [row(n, created_at="2023-04-05T12:00:00") for n in range(9)])
+    with pytest.raises(PanelError, match=r"created_at '2023-04-05T12:00:00' has a time without a zone: set panel.sour"):
+        build(tmp_path, path)
 
 
 def test_sound_ids_of_every_platform_are_left_alone(tmp_path: Path) -> None:

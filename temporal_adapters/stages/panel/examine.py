@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 
 from temporal_adapters.stages.panel.naming import tags
 
-_EXPONENT = r"^-?[0-9]+([.][0-9]+)?[eE][+]?[0-9]+$"
+_EXPONENT = r"^-?[0-9]+([.,][0-9]+)?[eE][+]?[0-9]+$"
 _KEPT_AS_TEXT = "^('[0-9]+'?|=?\"[0-9]+\"|[0-9]{1,3}(,[0-9]{3})+)$"
-_POINT_ZERO = r"^[0-9]+[.]0+$"
+_POINT_ZERO = r"^[0-9]+([.]0+|,0{1,2})$"
 _LONG_ID = 10**15
 """Numbers from which a spreadsheet or a float loses digits: 15 and 2^53 (16 digits) are what they hold."""
 
@@ -114,7 +114,7 @@ class Examination:
         with_point = pc.fill_null(pc.match_substring_regex(ids, _POINT_ZERO), False)
         lost = pc.fill_null(pc.match_substring_regex(ids, _EXPONENT), False)
         if pc.any(with_point).as_py():
-            plain = pc.replace_substring_regex(ids, r"[.]0+$", "")
+            plain = pc.replace_substring_regex(ids, r"[.,]0+$", "")
             # A float holds every number up to 2^53: these have lost nothing.
             short = pc.less_equal(pc.utf8_length(plain), 15)
             mended = pc.and_(with_point, short)

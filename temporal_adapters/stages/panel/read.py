@@ -229,8 +229,9 @@ def _excerpt(chunk: Chunk, created: pa.Table, problems: pa.Table, times: Times, 
     """Return what may be said of a record: its time if that is the problem, else its length."""
     at = pc.equal(created["number"], number)
     found = created.filter(at)["created"]
-    if len(found) and problems.filter(at)["problem"][0].as_py() in ("bad_date", "no_zone", None):
-        return times.remark(found[0].as_py())
+    problem = problems.filter(at)["problem"][0].as_py() if len(found) else "none"
+    if problem in ("bad_date", "no_zone", None):
+        return times.remark(found[0].as_py(), problem)
     return chunk.excerpt(number)
 
 

@@ -125,10 +125,12 @@ class Times:
         moments = pc.if_else(pc.fill_null(sound, False), moments, pa.scalar(None, pa.int64()))
         return moments, pc.if_else(pc.is_null(moments), "bad_date", pa.scalar(None, pa.string()))
 
-    def remark(self, text: str | None) -> str:
-        """Return what may be said of a time that could not be read: the value, and how to have it read."""
+    def remark(self, text: str | None, problem: str | None) -> str:
+        """Return what may be said of a time that was not taken: the value, and how to have it read if it was not."""
         if text is None or not text.strip():
             return "no time"
+        if problem == "no_zone":
+            return f"created_at {shape(text.strip())!r}"
         shown, why = shape(text.strip()), self._known.get(text.strip(), Found()).why
         if self._has_times and self._known.get(text.strip(), Found()).day_us is not None:
             why = "a day without a time among times: write all times out, or all days"
