@@ -48,6 +48,17 @@ def test_percent_signs_mean_percent_and_whole_percents_cost_rounding_error(tmp_p
     assert found["se"][0] == pytest.approx(math.sqrt(0.43 * 0.57 / 1000 + 0.01**2 / 12), rel=1e-12)
 
 
+def test_rows_without_a_value_are_missing_and_counted(tmp_path: Path) -> None:
+    path = tidy(
+        tmp_path, "2023-04-03,Mood,Happy,45%,1000", "2023-04-10,Mood,Happy,n/a,1000", "2023-04-17,Mood,Happy,,9"
+    )
+    found = survey.read_observations(Survey(paths=(path,), source="s"))
+    assert found.frame["value"].null_count() == 2
+    assert [note for note in found.notes if "without a value" in note] == [
+        f"{path}: 2 rows without a value are missing"
+    ]
+
+
 def test_a_week_without_a_wave_has_no_row(tmp_path: Path) -> None:
     found = read(
         tidy(tmp_path, "2023-04-05,mood,Happy,0.4,90", "2023-04-26,mood,Happy,0.5,90", "2023-04-12,mood,Happy,,90")

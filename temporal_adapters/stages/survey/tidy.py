@@ -96,7 +96,9 @@ def read(table: Table, settings: Survey, stem: str) -> Observations:
     items = _labels(table, names["question"]) if "question" in names else [settings.question or stem] * table.height
     extra = extras(table, names, settings, unit == "mean")
     scale = 0.01 if unit == "percent" or any(cell.strip().endswith("%") for cell in column) else 1.0
-    return observations(table, spans, items, options, shares, extra, scale, unit, (*notes, *unit_note))
+    empty = sum(values.is_empty(cell) for cell in column)
+    left_out = (f"{table.where}: {empty} rows without a value are missing",) if empty else ()
+    return observations(table, spans, items, options, shares, extra, scale, unit, (*notes, *unit_note, *left_out))
 
 
 def any_above_one(cells: Sequence[str]) -> bool:
