@@ -12,7 +12,8 @@ from vote_worlds import GLES, gles_document, gles_file
 
 from temporal_adapters.ground import resources
 from temporal_adapters.ground.errors import ConfigError, VoteError
-from temporal_adapters.study.config.vote import SurveyMapping, code_text, load_mapping
+from temporal_adapters.study.config.vote import SurveyMapping, load_mapping
+from temporal_adapters.study.config.vote_columns import code_text
 from temporal_adapters.vote import check, files, respondents, specimen
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from temporal_adapters.study.config import Item, SurveyMapping
 from temporal_adapters.vote.files import SurveyFile
-from temporal_adapters.vote.respondents import Examination, complaint
+from temporal_adapters.vote.items import complaint
+from temporal_adapters.vote.respondents import Examination
 
 if TYPE_CHECKING:
     import polars as pl

@@ -10,18 +10,18 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from temporal_adapters.ground.errors import VoteError
-from temporal_adapters.study.config import SYSTEM_MISSING, Column, Item, SurveyMapping, code_text
+from temporal_adapters.study.config import Column, SurveyMapping
+from temporal_adapters.vote import items
 from temporal_adapters.vote.files import SurveyFile, read_columns
+from temporal_adapters.vote.items import Columns
 
 if TYPE_CHECKING:
     import polars as pl
-
-    Columns = Mapping[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,11 @@ def examine(survey: SurveyFile, mapping: SurveyMapping) -> Examination:
     problems: list[str] = []
     notes: list[str] = []
     votes = _votes(mapping, columns, problems)
-    codes = {item.name: _item_codes(item, columns) for item in mapping.items}
+    codes = {item.name: items.file_codes(item, columns) for item in mapping.items}
     for item in mapping.items:
-        problems.extend(_item_problems(mapping, item, codes[item.name], declared(survey, names[f"item {item.name}"])))
+        problems.extend(
+            items.code_problems(mapping, item, codes[item.name], items.declared(survey, names[f"item {item.name}"]))
+        )
     frame = pl.DataFrame(
         {
             "respondent_id": columns.get("id") or [str(row) for row in table[_ROW]],
@@ -120,7 +122,7 @@ def examine(survey: SurveyFile, mapping: SurveyMapping) -> Examination:
             "excluded": pl.Series(_excluded(mapping, columns, votes, problems), dtype=pl.List(pl.String)),
             **_periods(mapping, columns, problems),
             **{
-                item.name: pl.Series(_values(mapping, item, codes[item.name]), dtype=pl.String)
+                item.name: pl.Series(items.values_of(mapping, item, codes[item.name]), dtype=pl.String)
                 for item in mapping.items
             },
         }
@@ -274,90 +276,6 @@ def _excluded(
 _DROPPED = "\0dropped"
 _ROW = "\0row"
 """Row of the file: what stands for an id where there is none, so that imputed votes can be joined to the file."""
-
-
-def _item_codes(item: Item, columns: Columns) -> list[str]:
-    codes = [item.recode.get(code, code) for code in columns[f"item {item.name}"]]
-    for number, override in enumerate(item.overrides):
-        decisive = set(override.codes)
-        for row, code in enumerate(columns[f"item {item.name} override {number}"]):
-            if code in decisive:
-                codes[row] = override.becomes
-    return codes
-
-
-def declared(survey: SurveyFile, column: str) -> Callable[[str], str | None]:
-    """Return what says why the file itself does not take a code of `column` for a plain number; None if it does."""
-    labels, missing = survey.value_labels.get(column, {}), survey.declared_missing.get(column)
-
-    def why(code: str) -> str | None:
-        if missing is not None and missing.holds(code):
-            return "which the file declares missing"
-        return f"which the file labels {labels[code]!r}" if code in labels else None
-
-    return why
-
-
-def _item_problems(
-    mapping: SurveyMapping, item: Item, codes: list[str], says: Callable[[str], str | None]
-) -> Iterator[str]:
-    counts = Counter(codes)
-    valid = 0
-    for code, n in sorted(counts.items()):
-        if mapping.is_missing(item, code):
-            continue
-        valid += n
-        why = complaint(item, code)
-        if why is None and item.kind == "numeric" and code not in item.answers and code not in item.labelled:
-            why = says(code)
-            why = why and f"{why}: add it to `missing.codes`, to `answers`, or to `labelled` if it is a number"
-        if why:
-            yield f"{item.column} (item {item.name!r}) holds the code {code} ({n} respondents), {why}"
-    if not valid:
-        yield (
-            f"{item.column} (item {item.name!r}) has no valid answer among {len(codes)} respondents: take "
-            "the item out of the mapping, or name another column"
-        )
-
-
-def complaint(item: Item, code: str) -> str | None:
-    """Return why `code`, which is not a missing one, is no answer to `item`; None if it is."""
-    if code in item.answers:
-        return None
-    if item.kind != "numeric":
-        return "which the mapping does not know: add it to `answers`, `recode` or `missing.codes`"
-    try:
-        value = _number(item, code)
-    except ValueError:
-        return "which is no number"
-    if not math.isfinite(value):
-        return "which is no finite number"
-    if item.minimum is not None and value < item.minimum:
-        return f"which gives {value:g}, below `minimum` {item.minimum:g}"
-    if item.maximum is not None and value > item.maximum:
-        return f"which gives {value:g}, above `maximum` {item.maximum:g}"
-    return None
-
-
-def _number(item: Item, code: str) -> float:
-    return float(code) if item.subtract_from is None else item.subtract_from - float(code)
-
-
-def _values(mapping: SurveyMapping, item: Item, codes: list[str]) -> list[str]:
-    if item.kind != "numeric":
-        return codes
-    return [_value(mapping, item, code) for code in codes]
-
-
-def _value(mapping: SurveyMapping, item: Item, code: str) -> str:
-    if mapping.is_missing(item, code):
-        return code if code.startswith(SYSTEM_MISSING) else f"{SYSTEM_MISSING}{code}"
-    if code in item.answers or item.subtract_from is None:
-        return code
-    try:
-        return code_text(_number(item, code))
-    except ValueError:  # a problem that `examine` reports
-        return code
 
 
 _MOST_WEIGHT = 1000  # published weights stay below 20 times the median

@@ -28,11 +28,11 @@ from .tokens import Tokens as Tokens
 from .train import Train as Train
 from .validate import PUBLISHED_RATE as PUBLISHED_RATE
 from .validate import REFERENCES as REFERENCES
-from .vote import SYSTEM_MISSING as SYSTEM_MISSING
-from .vote import Column as Column
-from .vote import Item as Item
 from .vote import SurveyMapping as SurveyMapping
-from .vote import code_text as code_text
 from .vote import load_mapping as load_mapping
+from .vote_columns import SYSTEM_MISSING as SYSTEM_MISSING
+from .vote_columns import Column as Column
+from .vote_columns import Item as Item
+from .vote_columns import code_text as code_text
 from .weeks import Clean as Clean
 from .weeks import Weeks as Weeks

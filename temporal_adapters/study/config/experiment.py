@@ -16,7 +16,7 @@ from temporal_adapters.study.config.base import FolderName, Operational, Section
 from temporal_adapters.study.config.document import read_yaml, validate
 from temporal_adapters.study.config.model import Model
 from temporal_adapters.study.config.train import Train
-from temporal_adapters.study.config.vote import Code
+from temporal_adapters.study.config.vote_columns import Code
 
 
 class Only(Section):
