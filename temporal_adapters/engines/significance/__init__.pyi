@@ -3,13 +3,13 @@ from .adjusting import share_left as share_left
 from .alternates import Alternate as Alternate
 from .autoregression import MIN_ROWS as MIN_ROWS
 from .autoregression import Array as Array
-from .changes import DRAWS as DRAWS
 from .changes import Changes as Changes
 from .changes import changes as changes
 from .effort import LEAST_RELIABILITY as LEAST_RELIABILITY
 from .effort import Effort as Effort
 from .effort import Noise as Noise
 from .effort import Question as Question
+from .flips import DRAWS as DRAWS
 from .levels import Levels as Levels
 from .pairs import correlations as correlations
 from .pairs import pearson as pearson

@@ -25,11 +25,9 @@ from scipy import stats
 from temporal_adapters.engines.significance import flips, multiplicity
 from temporal_adapters.engines.significance.adjusting import adjusted, share_left
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.flips import DRAWS
 from temporal_adapters.engines.significance.pairs import pearson, shifted
 from temporal_adapters.engines.significance.whitening import Whitened, beside, missing_inside, reordered, whiten
-
-DRAWS = 9999
-"""Null draws unless others are asked for: the smallest p is then .0001."""
 
 
 def signed_ranks(residuals: Array) -> Array:

@@ -18,6 +18,9 @@ from temporal_adapters.engines.significance.autoregression import Array
 _TIE = 1e-9
 """Statistics closer than this are equal: sums of the same products in another order."""
 
+DRAWS = 9999
+"""Null draws unless others are asked for: the smallest p is then .0001."""
+
 
 def statistic(terms: Array) -> Array:
     """Return the self-normalised sum of `terms` over the last axis (NaN counts as absent)."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from temporal_adapters.engines.significance import autoregression, flips, multiplicity
 from temporal_adapters.engines.significance.adjusting import adjusted, out_of_draws
 from temporal_adapters.engines.significance.autoregression import Array
+from temporal_adapters.engines.significance.flips import DRAWS
 from temporal_adapters.engines.significance.pairs import correlations, pearson
 
 Draws = NDArray[np.float32]
@@ -26,10 +27,6 @@ Draws = NDArray[np.float32]
 
 DRAWS_AT_ONCE = 500
 """Draws held in memory together: 150 weeks x 40 questions x 500 stay within the processor's cache hierarchy."""
-
-
-DRAWS = 9999
-"""Null draws unless others are asked for: the smallest p is then .0001."""
 
 
 @dataclass(frozen=True)
